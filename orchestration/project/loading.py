@@ -31,7 +31,7 @@ from orchestration.delivery.export_files.exports import Export, MadeOfWork, load
 from orchestration.kusto.feeds import feeds_of
 from orchestration.kusto.files import FOLDER as KUSTO
 from orchestration.kusto.files import kql_names
-from orchestration.kusto.filled import with_filled
+from orchestration.kusto.filled import fillers, with_filled
 from orchestration.kusto.objects import KustoProject
 from orchestration.kusto.reading import KEPT, load_kusto
 from orchestration.project.directions import direction_problems
@@ -332,7 +332,8 @@ def _kusto(
         return None, []
     columns = {node.name: bound.columns.get(name, ()) for name, node in manifest.nodes.items()}
     feeds = feeds_of(exports.values(), {name: found for name, found in columns.items() if found})
-    return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages)
+    filled = fillers(settings.project_dir, stages)
+    return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages, filled=filled)
 
 
 def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:

@@ -4,12 +4,16 @@ Belongs here: the real graph, records and commands, beside a database that under
 (`test_filled_files`).
 """
 
+import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from orchestration.core.lineage import Partition
 from orchestration.core.partitions import Grain, Partitioning
@@ -19,8 +23,9 @@ from orchestration.graph.upkeep import deliveries_sensor
 from orchestration.operations.due_run import DueRun
 from orchestration.operations.filling import Filled
 from orchestration.operations.fills import FillHeld, behind, fills_due
+from orchestration.state import schema
 from orchestration.state.records import DeliveryStatus
-from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, failures, finished, runs
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, finished, runs
 from tests.doubles.kusto_language import Refused
 from tests.kusto.mill import RAIN, REPORT, TOWNS, Mill
 from tests.run.test_deliveries import sensor_context
@@ -345,3 +350,138 @@ def test_what_is_refused_says_what_and_is_tried_again(copy: Mill) -> None:
         copy.kusto.forbidden.clear()
     assert (success, "does not let the principal fill a table by a function" in said) == (False, True), said
     assert copy.company.materialize(MON, f"kusto/{RAIN}") == (True, "")
+
+
+def test_a_changed_function_fills_what_is_delivered_from_then_on(copy: Mill) -> None:
+    """Older partitions by a backfill alone, as a changed model builds no older day; a whole table at once."""
+    copy.fill_everything()
+    company = copy.company.with_own_project()
+    for name, before, after in (
+        ("RainByTown", "days = count()", "days = count(), amount = count()"),
+        ("Towns", "days = count()", "days = count(), amount = count()"),
+    ):
+        path = company.settings.project_dir / f"kusto/functions/{name}.kql"
+        path.write_text(path.read_text().replace(before, after))
+    new = Mill(company.read_anew(), copy.kusto, copy.queries)
+    assert due(new) == set()  # not deployed yet
+    assert new.company.status()[TOWNS, ""].why.startswith("Towns is deployed as another")
+    assert new.deploy() == 2
+    assert due(new) == {(TOWNS, "")}
+    assert new.company.status()[RAIN, MON].why.endswith("by an older function")
+    old = new.company.deployment.store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
+    new.company.deployment.store.deliveries.plan(replace(old, delivery_id="the next", id=0))
+    assert due(new) == {(TOWNS, ""), (RAIN, MON), (REPORT, MON)}
+    new.fill(RAIN, MON)
+    new.fill(RAIN, TUE)  # the button
+    assert there(new, RAIN, MON) == there(new, RAIN, TUE) == [("Ulm", 1, 1)]
+    # And back to the one of before, which gives fewer columns than the table has by now.
+    copy.deploy()
+    copy.fill(RAIN, MON)
+    assert (there(copy, RAIN, MON), there(copy, RAIN, TUE)) == ([("Ulm", 1, None)], [("Ulm", 1, 1)])
+    new.company.deployment.close()
+
+
+def cloned(day: str) -> list[str]:
+    """SQL that makes a day of the weather of Tuesday's: landed, built, judged and delivered."""
+    found: list[str] = []
+    tables = {
+        "drops": "source = 'weather'",
+        "builds": f"relation in ('raw.weather', 'staging.stg_weather', 'exports.{WEATHER_REPORT}')",
+        "evidence": f"relation in ('raw.weather', 'staging.stg_weather', 'exports.{WEATHER_REPORT}')",
+        "deliveries": f"export = '{WEATHER_REPORT}'",
+    }
+    for table, where in tables.items():
+        columns = [one.name for one in schema.metadata.tables[table].columns if one.name != "id"]
+        values = ", ".join(f"replace({one}, '{TUE}', '{day}')" if one in TEXTS else one for one in columns)
+        listed = ", ".join(columns)
+        found.append(
+            f"insert into {table} ({listed}) select {values} from {table}"
+            f" where {where} and partition_key = '{TUE}'"
+        )
+    return found
+
+
+TEXTS = {"partition_key", "version", "delivery_id", "inputs", "scope", "file", "reads"}
+
+
+@pytest.mark.parametrize("grain", ["weekly", "monthly"])
+def test_a_coarser_partition_waits_for_the_last_of_its_days(mill: Mill, tmp_path: Path, grain: str) -> None:
+    """Days feed a week, as hours feed a day: all that its time touches is there, or nothing is filled."""
+    table = RAIN
+    days = [f"2024-01-{day:02}" for day in range(3, 8 if grain == "weekly" else 32)]
+    key = Partitioning(Grain(grain)).key_at(datetime(2024, 1, 1, tzinfo=UTC))
+    late = [statement for day in days[:-1] for statement in cloned(day)]
+    with mill.copied(tmp_path / "late", *late) as copy:
+        assert due(with_grain(copy, grain)) & {(table, key)} == set()
+        with pytest.raises(FillHeld, match=rf"{WEATHER_REPORT} \[{days[-1]}\] is not delivered"):
+            with_grain(copy, grain).fill(table, key)
+    with mill.copied(tmp_path / "whole", *late, *cloned(days[-1])) as copy:
+        assert (table, key) in due(with_grain(copy, grain))
+        assert with_grain(copy, grain).fill(table, key).fill.rows == 1
+        assert copy.held(table) == [("Ulm", 2)]
+        inputs = copy.company.deployment.store.kusto_fills.latest(table)[key].inputs
+        assert len(inputs[WEATHER_REPORT]) == len(days) + 2
+
+
+def with_grain(mill: Mill, grain: str) -> Mill:
+    """The same with a table of another grain, as `grain:` in its file says."""
+    project, company = mill.company.project, mill.company.read_anew()
+    assert project.kusto is not None
+    filled = [
+        replace(one, partitioning=Partitioning(Grain(grain))) if one.table == RAIN else one
+        for one in project.kusto.filled
+    ]
+    vars(company)["project"] = replace(project, kusto=replace(project.kusto, filled=filled))
+    vars(company)["deployment"] = mill.company.deployment
+    return Mill(company, mill.kusto, mill.queries)
+
+
+@pytest.mark.parametrize("database", [False, True], ids=["no database", "a scratch database"])
+def test_scratch_fills_its_own_database_or_says_what_it_would(
+    mill: Mill, tmp_path: Path, database: bool
+) -> None:
+    with mill.copied(tmp_path, "update deployment set kind = 'scratch', name = ''") as copy:
+        file = copy.company.settings.data_dir / "deployment.json"
+        file.write_text(file.read_text().replace("production", "scratch"))
+        url = copy.company.settings.connections["telemetry"].get_secret_value()
+        own = SecretStr(url.replace("/sluice", "/try")) if database else None
+        settings = copy.company.settings.model_copy(
+            update={"declared": "scratch", "connections": {}, "scratch_kusto": own}
+        )
+        company = Company(settings, "", tmp_path)
+        vars(company)["project"] = copy.company.project
+        scratch = Mill(company, copy.kusto, copy.queries)
+        if database:
+            # There its tables hold what they hold, and nothing was delivered to them.
+            copy.kusto.database = copy.kusto.engine.database = "try"
+            try:
+                scratch.deploy()
+                assert scratch.fill(RAIN, MON).fill.place.endswith("/try")
+            finally:
+                copy.kusto.database = copy.kusto.engine.database = "sluice"
+            assert there(copy, RAIN, MON) == [("Ulm", 1)]
+        else:
+            assert due(scratch) == EVERYTHING
+            scratch.fill_everything()
+            said = json.loads((settings.data_dir / "outbox/kusto" / RAIN / f"{MON}.json").read_text())
+            assert said["call"].startswith("RainByTown(datetime(2024-01-01")
+            assert due(scratch) == set()
+            assert copy.sent(".") == []
+        company.deployment.close()
+
+
+def test_a_copy_that_nobody_adopted_fills_nothing(mill: Mill, tmp_path: Path) -> None:
+    with mill.copied(tmp_path) as copy:
+        shutil.copytree(copy.company.settings.data_dir, tmp_path / "other")
+        settings = copy.company.settings.model_copy(
+            update={
+                "data_dir": tmp_path / "other",
+                "state_url": SecretStr(f"sqlite:///{tmp_path / 'other' / 'state.db'}"),
+            }
+        )
+        company = Company(settings, "", tmp_path)
+        vars(company)["project"] = copy.company.project
+        with pytest.raises(DeliveryError, match="is a copy"):
+            Mill(company, copy.kusto, copy.queries).fill(RAIN, MON)
+        assert copy.sent(".set", ".replace", ".create") == []
+        company.deployment.close()

@@ -6,8 +6,10 @@ Belongs here: the real graph, records and commands, beside a database that under
 
 import json
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -365,7 +367,7 @@ def test_a_changed_function_fills_what_is_delivered_from_then_on(copy: Mill) -> 
     new = Mill(company.read_anew(), copy.kusto, copy.queries)
     assert due(new) == set()  # not deployed yet
     assert new.company.status()[TOWNS, ""].why.startswith("Towns is deployed as another")
-    assert new.deploy() == 2
+    assert new.deploy() == 3  # and what waited for the table that was filled
     assert due(new) == {(TOWNS, "")}
     assert new.company.status()[RAIN, MON].why.endswith("by an older function")
     old = new.company.deployment.store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
@@ -392,7 +394,9 @@ def cloned(day: str) -> list[str]:
     }
     for table, where in tables.items():
         columns = [one.name for one in schema.metadata.tables[table].columns if one.name != "id"]
-        values = ", ".join(f"replace({one}, '{TUE}', '{day}')" if one in TEXTS else one for one in columns)
+        made = {one: f"replace({one}, '{TUE}', '{day}')" for one in TEXTS}
+        made["delivery_id"] = f"delivery_id || '{day}'"
+        values = ", ".join(made.get(one, one) for one in columns)
         listed = ", ".join(columns)
         found.append(
             f"insert into {table} ({listed}) select {values} from {table}"
@@ -401,7 +405,7 @@ def cloned(day: str) -> list[str]:
     return found
 
 
-TEXTS = {"partition_key", "version", "delivery_id", "inputs", "scope", "file", "reads"}
+TEXTS = {"partition_key", "version", "inputs", "scope", "file", "reads"}
 
 
 @pytest.mark.parametrize("grain", ["weekly", "monthly"])
@@ -440,7 +444,11 @@ def with_grain(mill: Mill, grain: str) -> Mill:
 def test_scratch_fills_its_own_database_or_says_what_it_would(
     mill: Mill, tmp_path: Path, database: bool
 ) -> None:
-    with mill.copied(tmp_path, "update deployment set kind = 'scratch', name = ''") as copy:
+    with mill.copied(tmp_path) as copy:
+        copy.company.deployment.close()
+        with closing(sqlite3.connect(copy.company.settings.data_dir / "state.db")) as records:
+            records.execute("update deployment set kind = 'scratch'")
+            records.commit()
         file = copy.company.settings.data_dir / "deployment.json"
         file.write_text(file.read_text().replace("production", "scratch"))
         url = copy.company.settings.connections["telemetry"].get_secret_value()

@@ -6,6 +6,7 @@ Belongs here: the shapes that checks, deploys and assets share. Does not belong 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from orchestration.core.partitions import Partitioning
@@ -49,6 +50,8 @@ class KustoObject:
         reads: names of the objects and tables that it reads, each with its kind.
         columns: the table that it gives, as (name, Kusto type); None if it gives none, or nobody knows.
         sample: the call that `// sample: F("AMES")` names; "" where all parameters have defaults.
+        owner: who answers for what is work, by `// owner:`.
+        expires: the last day (UTC) of what is work, by `// expires:`.
     """
 
     kind: Kind
@@ -61,6 +64,8 @@ class KustoObject:
     reads: Sequence[tuple[Kind, str]] = ()
     columns: Sequence[tuple[str, str]] | None = None
     sample: str = ""
+    owner: str = ""
+    expires: date | None = None
 
     @property
     def key(self) -> tuple[Kind, str]:

@@ -62,7 +62,7 @@ def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> I
                 yield one.file.problem(
                     place, f"production's `{one.made.name}` reads `{key[1]}`, which is work",
                     "what is production's: it alone is deployed there",
-                    f"`sluice promote {key[1]}`, or move this file to kusto/work/{one.made.kind.value}",
+                    f"`sluice promote {key[1]}`, or `git mv {one.file.name} kusto/work/{one.made.kind.value}`",
                 )  # fmt: skip
         for kind, name, place in one.sources:
             if (kind, name) not in analysis.known:
@@ -131,12 +131,7 @@ def _given(of: Definition, analysis: Analysis) -> Iterator[Problem]:
     """Yield policies whose query gives another table than the one they are of: Kusto refuses them."""
     held = dict(analysis.tables.get(of.made.name, ()))
     for asked, query in analysis.found[of.made.key].queries:
-        if (
-            held
-            and asked.anywhere is not None
-            and not query.diagnostics
-            and dict(query.columns or ()) != held
-        ):
+        if held and not query.diagnostics and dict(query.columns or ()) != held:
             listed = ", ".join(f"{name}: {kind}" for name, kind in held.items())
             yield of.file.problem(
                 asked.anywhere,

@@ -49,6 +49,7 @@ from orchestration.project.work_rules import (
     connection_problems,
     ended_problems,
     ending_soon,
+    kusto_works,
     made_of_work,
     work_problems,
     works,
@@ -91,7 +92,7 @@ class Project:
     test_places: DataTestPlaces
     door: Door
     environments: EnvironmentRules
-    # {relation: its end} of what is work.
+    # {relation, or `kusto/<Name>`: its end} of what is work.
     work: Mapping[str, MadeOfWork]
     # What `kusto/` defines; None where there is no such folder.
     kusto: KustoProject | None = None
@@ -302,6 +303,7 @@ def _read(
             settings.project_dir, kusto, exports, lambda one: cut_by[one.name].partitioning, stages
         )
         found = [*found, *more]
+    work |= kusto_works(kusto)
     problems += found
     project = Project(
         contracts, manifest, suites, exports, lineage, identity, places, door, environments, work, kusto

@@ -141,6 +141,11 @@ def test_the_checks_are_asked_daily_and_where_columns_changed(mill: Mill, tmp_pa
             records.commit()
         new = {key for key, _ in requests(copy, "2026-01-05")} - {key for key, _ in shapes}
         assert new == {f"kusto {WEATHER_REPORT} wider"}
+        elsewhere = copy.company.settings.model_copy(update={"connections": {}})
+        company = Company(elsewhere, "", tmp_path)
+        vars(company)["project"] = copy.company.project
+        assert requests(Mill(company, copy.kusto, copy.queries), "") == []
+        company.deployment.close()
 
 
 def test_a_fill_that_failed_is_told_and_tried_again(mill: Mill, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from orchestration.operations.due_run import DueRun
 from orchestration.operations.filling import Filled
 from orchestration.operations.fills import FillHeld, behind, fills_due
 from orchestration.state import schema
-from orchestration.state.records import DeliveryStatus
+from orchestration.state.records import DeliveryStatus, ForgottenKey
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, finished, runs
 from tests.doubles.kusto_language import Refused
 from tests.kusto.mill import RAIN, REPORT, TOWNS, Mill
@@ -65,6 +65,9 @@ def changed(mill: Mill, body: str) -> None:
     mill.kusto.objects.functions["RainByTown"] = replace(function, body=body)
 
 
+_COLUMNS = [one.name for one in schema.metadata.tables["deliveries"].columns if one.name != "id"]
+_OF_BROKEN = {"delivery_id": "'broken'", "status": "'superseded'"}
+BROKEN = ", ".join(_COLUMNS), ", ".join(_OF_BROKEN.get(one, one) for one in _COLUMNS)
 CONDITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     # {what is so of Monday's weather: (SQL that makes it so, the reason, what is filled all the same)}
     "under way": (
@@ -103,6 +106,15 @@ CONDITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "deployed as another": (
         ("update kusto_objects set digest = 'older' where name = 'RainByTown'",),
         "is deployed as another than git has it", "towns",
+    ),
+    "broken off": (
+        (
+            f"insert into deliveries ({BROKEN[0]}) select {BROKEN[1]} from deliveries"
+            f" where {MONDAY_OF_WEATHER}",
+            "insert into acknowledgements (delivery_id, first_row, end_row, sending)"
+            " values ('broken', 0, 1, 9)",
+        ),
+        "holds rows of a delivery that broke off since", "tuesday",
     ),
     "restored": (
         ("insert into restores (backup, taken_at, restored_at) values ('b', '2020-01-01', '2030-01-01')",),
@@ -328,6 +340,30 @@ def test_rows_that_were_taken_out_come_back_by_the_button(copy: Mill) -> None:
     assert copy.company.materialize(MON, f"kusto/{RAIN}") == (True, "")
     assert there(copy, RAIN, MON) == [("Ulm", 1)]
     assert copy.fill(RAIN, MON).called is False
+
+
+def test_who_is_forgotten_goes_from_what_was_filled(copy: Mill) -> None:
+    """What a function made of a person's rows is made anew without them: nobody knows of which partitions."""
+    copy.fill_everything()
+    forgotten = copy.company.deployment.store.forgotten_keys
+    forgotten.record(ForgottenKey(WEATHER_REPORT, "salt", "digest", 0, "", "asked", "ada"))
+    assert due(copy) == set()  # nothing of them was there, or they are still to be taken out
+    forgotten.conclude(WEATHER_REPORT, "salt", 1, "done")
+    assert due(copy) == EVERYTHING
+    assert copy.fill(RAIN, MON).called
+    assert due(copy) == EVERYTHING - {(RAIN, MON)}
+
+
+def test_a_policy_that_drops_tags_fills_nothing(copy: Mill) -> None:
+    """By its tag a partition is found that is to be replaced."""
+    copy.fill(RAIN, MON)
+    store = copy.company.deployment.store
+    old = store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
+    store.deliveries.plan(replace(old, delivery_id="the next", id=0))
+    copy.kusto.engine.tables[RAIN].tag_policy = [{"TagPrefix": "drop-by:", "RetentionPeriod": "30.00:00:00"}]
+    with pytest.raises(DeliveryError, match="drops tags of 'rain_by_town'"):
+        copy.fill(RAIN, MON)
+    assert there(copy, RAIN, MON) == [("Ulm", 1)]
 
 
 def test_a_whole_table_is_replaced_whole(copy: Mill) -> None:

@@ -25,6 +25,7 @@ from orchestration.operations.filling import Filled, NoDatabase, fill_partition
 from orchestration.operations.fills import FillHeld
 from orchestration.operations.kusto_checks import ANSWERS, DEPLOYED, CheckSaid, ask
 from orchestration.operations.site import Site
+from orchestration.project.names import GATE_CHECK
 
 GROUP = "kusto"
 _KINDS = {"kql", "azuredataexplorer"}
@@ -157,10 +158,23 @@ def _filled_asset(site: Site, table: FilledTable, partitions_of: PartitionsOf) -
         skippable=True,
     )  # fmt: skip
 
-    @dg.multi_asset(name=f"fill__{''.join(c if c.isalnum() else '_' for c in table.table)}", specs=[spec])
+    check = dg.AssetCheckSpec(
+        GATE_CHECK,
+        asset=key,
+        description="Every export that feeds it is delivered as it was validated, for all that the"
+        " partition's time touches, and the function is git's. Asked in the step that fills, before it does.",
+        partitions_def=partitions_of(table.partitioning),
+    )
+
+    def said(passed: bool, words: str, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(
+            check_name=GATE_CHECK, asset_key=key, passed=passed, severity=severity, description=words
+        )
+
+    @dg.multi_asset(name=f"fill__{table.asset_key[1]}", specs=[spec], check_specs=[check])
     def fill(
         context: dg.AssetExecutionContext,
-    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.AssetObservation]:
         partition = context.partition_key if partitioned else UNPARTITIONED
         try:
             with told_of_changes():
@@ -171,13 +185,18 @@ def _filled_asset(site: Site, table: FilledTable, partitions_of: PartitionsOf) -
                 key, partition=partition or None, description=str(missing),
                 metadata={NOT_CONFIGURED: str(missing)},
             )  # fmt: skip
+            yield said(passed=False, words=str(missing), severity=dg.AssetCheckSeverity.WARN)
             return
         except FillHeld as held:
+            yield said(passed=False, words=str(held), severity=dg.AssetCheckSeverity.ERROR)
             raise dg.Failure(description=str(held), allow_retries=False) from None
         except DeliveryError as problem:
             where = place(table.table, partition)
             raise SaysNothing(description=f"{where}: {problem}", allow_retries=False) from None
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(filled))
+        fed = sum(map(len, filled.fill.inputs.values()))
+        words = f"open: {fed} deliveries that feed it are there as they were validated"
+        yield said(passed=True, words=words, severity=dg.AssetCheckSeverity.ERROR)
 
     return fill
 

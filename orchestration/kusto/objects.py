@@ -4,6 +4,7 @@ Belongs here: the shapes that checks, deploys and assets share. Does not belong 
 (`reading`), what may be written (`rules`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,6 +12,8 @@ from enum import StrEnum
 
 from orchestration.core.partitions import Partitioning
 from orchestration.core.stages import Stage
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_]")
 
 
 class Kind(StrEnum):
@@ -79,8 +82,11 @@ class KustoObject:
 
 
 def filled_key(table: str) -> tuple[str, str]:
-    """Return the key of the asset that fills a table; functions and views have keys of the same form."""
-    return "kusto", table
+    """Return the key of the asset that fills a table; functions and views have keys of the same form.
+
+    Dagster takes letters, digits and underscores alone: what else a name has is written in hexadecimal.
+    """
+    return "kusto", _FOREIGN.sub(lambda found: f"_{ord(found[0]):x}_", table)
 
 
 @dataclass(frozen=True, slots=True)

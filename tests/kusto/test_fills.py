@@ -152,6 +152,8 @@ def test_every_trigger_asks_the_same_gate(mill: Mill, tmp_path: Path) -> None:
     with mill.copied(tmp_path, *statements) as copy:
         success, complained = copy.company.materialize(MON, f"kusto/{RAIN}")
         assert (success, said in complained) == (False, True), complained
+        told = copy.company.check_results(f"kusto/{RAIN}", "gate")[MON]
+        assert (told[0], said in told[1]) == (False, True)
         copy.company.land_orders(MON, a=5)
         done = finished(copy.company.run(retry=True))
         assert all(one.success for one in done)

@@ -156,6 +156,10 @@ def test_a_fill_that_failed_is_told_and_tried_again(mill: Mill, tmp_path: Path) 
             (RAIN, MON): "ready", (RAIN, TUE): "ready", (REPORT, MON): "ready", (REPORT, TUE): "ready",
             (TOWNS, ""): "ready",
         }  # fmt: skip
+        assert company.materialize(MON, f"kusto/{RAIN}") == (True, "")
+        assert company.check_results(f"kusto/{RAIN}", "gate") == {
+            MON: (True, "open: 1 deliveries that feed it are there as they were validated")
+        }
         copy.kusto.forbidden.append(".set-or-append")
         failed = [one for one in finished(company.run()) if TOWNS in one.run.fills]
         copy.kusto.forbidden.clear()
@@ -179,3 +183,21 @@ def test_a_fill_that_failed_is_told_and_tried_again(mill: Mill, tmp_path: Path) 
         assert [one for one in store.incidents.open() if one.root_name == TOWNS] == []
         row = company.status()[TOWNS, ""]
         assert (row.standing.value, row.rows) == ("delivered", 1)
+
+
+def test_names_that_kusto_takes_and_dagster_does_not_are_assets_as_well(mill: Mill) -> None:
+    project, company = mill.company.project, mill.company.read_anew()
+    assert project.kusto is not None
+    renamed = {"RainByTown": "Rain by-town.v2", RAIN: "rain, by town"}
+    objects = [replace(one, name=renamed.get(one.name, one.name)) for one in project.kusto.objects]
+    filled = [
+        replace(
+            one, table=renamed.get(one.table, one.table), function=renamed.get(one.function, one.function)
+        )
+        for one in project.kusto.filled
+    ]
+    vars(company)["project"] = replace(project, kusto=replace(project.kusto, objects=objects, filled=filled))
+    keys = company.definitions.resolve_asset_graph().get_all_asset_keys()
+    assert {
+        dg.AssetKey(["kusto", name]) for name in ("Rain_20_by_2d_town_2e_v2", "rain_2c__20_by_20_town")
+    } <= keys

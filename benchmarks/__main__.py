@@ -18,6 +18,7 @@ NAMES = (
     "publish",
     "done_to_delivered",
     "environments",
+    "kusto_check",
     "diff",
 )
 for name in NAMES:

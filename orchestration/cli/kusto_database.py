@@ -189,6 +189,8 @@ def _asked(here: Opened, kusto: "KustoProject", environment: str, *, code: int =
         with cluster_of(place) as cluster, Parses(here.settings.data_dir / _COMPARED) as parses:
             yield _There(here, kusto, place, cluster, parses)
     except DeliveryError as error:
+        # What the cluster is asked for elsewhere are deliveries.
+        error.name_command(error.mend.replace("run the delivery again", "type the same again"))
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(code) from None
 
@@ -204,14 +206,13 @@ def _kusto_of(here: Opened, project: "Project") -> "KustoProject":
 
 def _beginning(here: Opened, project: "Project") -> "tuple[KustoProject, Read]":
     """Return what `kusto/` says, or would without an object, and what reads it elsewhere."""
-    from orchestration.kusto.feeds import ADX, feeds_of
+    from orchestration.kusto.feeds import ADX
     from orchestration.kusto.objects import KustoProject
     from orchestration.kusto.reading import load_kusto
+    from orchestration.project.loading import kusto_feeds
     from orchestration.transformation.binding import bound_sql
 
-    bound = bound_sql(here.settings, project.manifest.digests)
-    columns = {node.name: bound.columns.get(name, ()) for name, node in project.manifest.nodes.items()}
-    feeds = feeds_of(project.exports.values(), {name: found for name, found in columns.items() if found})
+    feeds = kusto_feeds(project.manifest, project.exports, bound_sql(here.settings, project.manifest.digests))
 
     def read(folder: Path) -> "tuple[KustoProject | None, list[Problem]]":
         return load_kusto(folder, None, feeds)

@@ -39,7 +39,7 @@ app = typer.Typer(
 
 @app.command()
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Check the four folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
+    """Check the folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
     with opened(project, data, typed=False) as here:
         from orchestration.review.checking import checked
 
@@ -51,7 +51,8 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
         loaded = found.project
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"
-        f" {len(loaded.suites)} suites, {len(loaded.exports)} exports: no problem found"
+        f" {len(loaded.suites)} suites, {len(loaded.exports)} exports"
+        f"{f', {len(loaded.kusto.objects)} files of KQL' if loaded.kusto else ''}: no problem found"
     )
 
 

@@ -63,7 +63,7 @@ class DatabaseFile(Strict):
     Attributes:
         connection: the name of the connection of exports whose database it is.
         scratch: the one database that scratch environments may change.
-        retention: for how long tables keep rows, where their own files do not say it.
+        retention: for how long tables keep rows in work and scratch, whatever their own files say.
         caching: the same for the hot cache.
     """
 

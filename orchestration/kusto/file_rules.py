@@ -40,7 +40,7 @@ _PROPERTIES = {
 _SKIP = "skipvalidation"
 # Names that the platform itself gives.
 _STAGING, _MAPPING = "_sluice_staging", "sluice_"
-_SHOWN = 40
+_SHOWN = re.compile(r"[.;|<#]*(?: ?[a-z-]+)*")
 _OWNER = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _OF_WORK = {
     "owner": "the e-mail address of who answers for it",
@@ -116,7 +116,9 @@ def _not_allowed(file: KqlFile, read: Commands, expected: str) -> Iterator[Probl
             yield file.problem(start, f"has {what}", expected, mend)
             return
     if read.rest is not None:
-        shown = file.text[read.rest :].split("\n")[0][:_SHOWN]
+        # A text that somebody forgot there is not repeated.
+        words = _SHOWN.match(file.text, read.rest)
+        shown = (words[0].strip() if words else "") or file.text[read.rest]
         yield file.problem(
             read.rest, f"`{shown}` belongs to no command", f"{expected}, each on lines of its own",
             "take it away, a `;` too",
@@ -210,8 +212,9 @@ def retention_of(command: Command) -> tuple[str, int] | None:
 
 
 def keeps_nothing(span: str) -> bool:
-    """Whether a time span, as the service writes it, is none."""
-    return not any(digit in span for digit in "123456789") or span.startswith("-")
+    """Whether a time span, as the service writes it, is less than a day."""
+    days = re.match(r"(\d+)(?:\.|d|$)", span)
+    return days is None or int(days[1]) == 0
 
 
 def _is_json(text: str, is_list: bool) -> bool:

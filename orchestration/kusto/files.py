@@ -77,7 +77,10 @@ def kql_files(
             folder = project_dir / folder_of(FOLDER, stage) / kind.value
             for path in _inside(folder):
                 read = _read(path, shown_path(path, project_dir), kind, stage, folder)
-                (problems if isinstance(read, Problem) else files).append(read)  # pyright: ignore[reportArgumentType]
+                if isinstance(read, Problem):
+                    problems.append(read)
+                else:
+                    files.append(read)
     problems += _strangers(project_dir, stages)
     return files, problems
 
@@ -99,15 +102,16 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
             "move it there, or take it away",
         )  # fmt: skip
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= _LONGEST else b""
     except OSError as error:
         return Problem(
             name, 1, f"cannot be read: {error.strerror}", "a file that this process may read",
             "correct the link, or its rights",
         )  # fmt: skip
-    if len(content) > _LONGEST:
+    if size > _LONGEST:
         return Problem(
-            name, 1, f"has {len(content):,} bytes", f"{_LONGEST:,} at most",
+            name, 1, f"has {size:,} bytes", f"{_LONGEST:,} at most",
             "cut what it says into several functions; data belongs in a table",
         )  # fmt: skip
     try:

@@ -140,7 +140,8 @@ def _written(held: Held, feeds: Sequence[Fed], words: Words) -> Iterator[tuple[s
     for one in held.functions.values():
         yield f"{Kind.FUNCTION.value}/{one.name}{SUFFIX}", _function(one, words)
     for view in held.views.values():
-        yield f"{Kind.VIEW.value}/{view.name}{SUFFIX}", _view(view)
+        over = "materialized-view" if view.source in held.views else "table"
+        yield f"{Kind.VIEW.value}/{view.name}{SUFFIX}", _view(view, over)
     fed = {one.table for one in feeds}
     for table in held.tables.values():
         if table.name.endswith(_STAGING) and table.folder == "sluice":
@@ -156,7 +157,7 @@ def _function(one: HeldFunction, words: Words) -> str:
     return f".create-or-alter function {stated}{_name(one.name)}{one.parameters}\n{_lines(one.body)}\n"
 
 
-def _view(view: HeldView) -> str:
+def _view(view: HeldView, over: str) -> str:
     shown = {name.lower(): said for name, said in view.properties.items()}
     properties = {
         "folder": kql.text(shown.get("folder", "")), "docString": kql.text(shown.get("docstring", "")),
@@ -166,7 +167,7 @@ def _view(view: HeldView) -> str:
     query = _lines(view.query)
     return (
         f".create-or-alter materialized-view {_stated(properties)}{_name(view.name)}"
-        f" on table {_name(view.source)}\n{{\n{query}\n}}\n"
+        f" on {over} {_name(view.source)}\n{{\n{query}\n}}\n"
     )
 
 

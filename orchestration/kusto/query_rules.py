@@ -15,7 +15,7 @@ from orchestration.kusto.language.engine import Query, Use
 # Of Microsoft's names; a newer parser may know more, which are looked at before they stand here.
 _SYNTAX = frozenset((
     "AsOperator", "AssertSchemaOperator", "ConsumeOperator", "CountOperator", "DistinctOperator",
-    "EvaluateOperator", "ExtendOperator", "FacetOperator", "FacetWithOperatorClause", "FilterOperator",
+    "EvaluateOperator", "ExtendOperator", "FacetOperator", "FilterOperator",
     "FindOperator", "ForkOperator", "GetSchemaOperator", "GraphMarkComponentsOperator",
     "GraphMatchOperator", "GraphShortestPathsOperator", "GraphToTableOperator", "GraphWhereEdgesOperator",
     "GraphWhereNodesOperator", "InvokeOperator", "JoinOperator", "LookupOperator", "MakeGraphOperator",
@@ -88,7 +88,15 @@ def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
             "a name, as it is written",
             "name the table itself",
         )
-    if use.what == "call" and not (use.name == _DATABASE and of.file.stage is Stage.WORK):
+    if use.what == "call" and use.name == _DATABASE and of.file.stage is Stage.WORK:
+        if use.given:
+            return None
+        return (
+            "calls `database()` with a name that is computed",
+            "a name, as it is written",
+            "name the database",
+        )
+    if use.what == "call":
         more = "; work alone may read another database" if use.name == _DATABASE else ""
         return (
             f"calls `{use.name}()`",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.stages import Stage
-from orchestration.destinations.adx.types import WIDER
+from orchestration.destinations.adx.types import WIDER, is_name
 from orchestration.kusto.analysis import Analysis, Key
 from orchestration.kusto.commands import parts_of
 from orchestration.kusto.definitions import Definition
@@ -62,7 +62,8 @@ def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> I
                 yield one.file.problem(
                     place, f"production's `{one.made.name}` reads `{key[1]}`, which is work",
                     "what is production's: it alone is deployed there",
-                    f"`sluice promote {key[1]}`, or `git mv {one.file.name} kusto/work/{one.made.kind.value}`",
+                    f"`sluice promote {key[1]}`, or `git mv {one.file.name}"
+                    f" kusto/work/{one.made.kind.value}`",
                 )  # fmt: skip
         for kind, name, place in one.sources:
             if (kind, name) not in analysis.known:
@@ -122,7 +123,8 @@ def table_problems(
             kept = retention_of(command)
             if fed and kept and keeps_nothing(kept[0]):
                 yield one.file.problem(
-                    kept[1], f"lets `{one.made.name}` keep no row", "that what is delivered stays",
+                    kept[1], f"lets `{one.made.name}` keep rows for less than a day",
+                    "that what is delivered stays",
                     "write for how long, as `softdelete = 365d`",
                 )  # fmt: skip
 
@@ -154,6 +156,11 @@ def _columns(of: Definition, fed: Fed | None, filled: Collection[str]) -> Iterat
                 continue
             names, types = parts_of(command, "ColumnName"), parts_of(command, "ColumnType")
             for name, kind in zip(names, types, strict=True):
+                if not is_name(name.value):
+                    yield of.file.problem(
+                        name.span.start, f"`{name.value}` is no name of Kusto's",
+                        "letters, digits, underscores, spaces, dots and dashes", "choose another name",
+                    )  # fmt: skip
                 if sent is None:
                     continue
                 if name.value not in sent:

@@ -16,9 +16,6 @@ from orchestration.kusto.held import Held
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject, Statement
 from orchestration.kusto.planned import Item, State
 
-# Where a database is not production's, its tables keep rows for as long as database.yml says.
-_SHORTENED = (Environment.WORK, Environment.SCRATCH)
-
 
 def deployed_objects(project: KustoProject, kind: Environment) -> list[KustoObject]:
     """Return what is deployed by a kind of deployment, in order; production has no work.
@@ -71,8 +68,7 @@ def _keeping(table: KustoObject, project: KustoProject, kind: Environment) -> Ku
         ("Caching", project.caching, "AlterTablePolicyCaching", f".alter table {name} policy caching hot ="),
     ):  # fmt: skip
         span = spans.get(kind.value)
-        said = [one for one in statements if one.kind.endswith(f"Policy{policy}")]
-        if span is not None and (not said or kind in _SHORTENED):
-            statements = [one for one in statements if one not in said]
+        if span is not None:
+            statements = [one for one in statements if not one.kind.endswith(f"Policy{policy}")]
             statements.append(command(made, f"{text} {span}"))
     return replace(table, statements=statements)

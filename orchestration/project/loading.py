@@ -32,7 +32,7 @@ from orchestration.kusto.feeds import feeds_of
 from orchestration.kusto.files import FOLDER as KUSTO
 from orchestration.kusto.files import kql_names
 from orchestration.kusto.filled import fillers, with_filled
-from orchestration.kusto.objects import KustoProject
+from orchestration.kusto.objects import Fed, KustoProject
 from orchestration.kusto.reading import KEPT, load_kusto
 from orchestration.project.directions import direction_problems
 from orchestration.project.environments_file import EnvironmentRules, load_environment_rules
@@ -332,10 +332,14 @@ def _kusto(
     """Return what `kusto/` defines, and what is wrong; of SQL that is wrong, nobody knows the columns."""
     if manifest.problems or not (settings.project_dir / KUSTO).is_dir():
         return None, []
-    columns = {node.name: bound.columns.get(name, ()) for name, node in manifest.nodes.items()}
-    feeds = feeds_of(exports.values(), {name: found for name, found in columns.items() if found})
-    filled = fillers(settings.project_dir, stages)
+    feeds, filled = kusto_feeds(manifest, exports, bound), fillers(settings.project_dir, stages)
     return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages, filled=filled)
+
+
+def kusto_feeds(manifest: DbtManifest, exports: Mapping[str, Export], bound: BoundSql) -> list[Fed]:
+    """Return the tables of Azure Data Explorer that exports feed, by the columns of their models' SQL."""
+    columns = {node.name: bound.columns.get(name, ()) for name, node in manifest.nodes.items()}
+    return feeds_of(exports.values(), {name: found for name, found in columns.items() if found})
 
 
 def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:

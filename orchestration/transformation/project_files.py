@@ -132,8 +132,7 @@ def contents_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
     """Return {name: digest} of the files of a folder that end so; nothing else in it is read."""
     return {
         f"{folder.name}/{name}": CONTENTS.of(path)[0]
-        for name, path in sorted(_files(str(folder)))
-        if name.endswith(suffixes)
+        for name, path in sorted(_files(str(folder), read=suffixes))
     }
 
 
@@ -185,12 +184,17 @@ def _recorded(settings: Settings) -> dict[str, list[str]]:
 
 
 def _files(
-    folder: str, under: str = "", *, top: bool = False, above: frozenset[str] = frozenset()
+    folder: str,
+    under: str = "",
+    *,
+    top: bool = False,
+    above: frozenset[str] = frozenset(),
+    read: tuple[str, ...] = _READ_BY_DBT,
 ) -> Iterator[tuple[str, str]]:
     """Yield (name, path) of the files of a folder that somebody reads; strings, as there may be thousands.
 
     `top`: it is the top of a dbt project or of a package. `above` are the folders on the way down: a link
-    that leads up again is not followed.
+    that leads up again is not followed. `read` is how the names of files end that are read.
     """
     real = os.path.realpath(folder)
     if real in above or not os.path.isdir(folder):
@@ -211,6 +215,6 @@ def _files(
             if name in _NEVER_READ or (top and (name in _WRITTEN_BY_DBT or name.startswith("."))):
                 continue
             package = under == f"{_PACKAGES}/"
-            yield from _files(entry.path, f"{under}{name}/", top=package, above=above | {real})
-        elif entry.is_file() and name.endswith(_READ_BY_DBT) and not name.startswith(_WRITTEN_BY_TOOLS):
+            yield from _files(entry.path, f"{under}{name}/", top=package, above=above | {real}, read=read)
+        elif entry.is_file() and name.endswith(read) and not name.startswith(_WRITTEN_BY_TOOLS):
             yield f"{under}{name}", entry.path

@@ -14,6 +14,7 @@ import pytest
 
 from orchestration.destinations.adx import AdxDestination
 from orchestration.destinations.adx.cluster import Address
+from orchestration.destinations.adx.types import remarked
 from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles import kusto_engine
 from tests.doubles.kusto import Kusto
@@ -148,6 +149,32 @@ def test_a_wider_column_is_kept(destination: AdxDestination, kusto: Kusto, tmp_p
     delivered(destination, append(tmp_path, rows_of(DAY, 2, "a")))
     assert kusto.engine.tables["items"].columns["item"] == "long"
     assert held(kusto) == rows_of(DAY, 2, "a")
+
+
+def test_what_people_say_of_a_column_stays_beside_how_it_was_sent(
+    destination: AdxDestination, kusto: Kusto, tmp_path: Path
+) -> None:
+    delivered(destination, snapshot(tmp_path, [(1, DAY, "a")]))
+    said = kusto.engine.tables["items"].docstrings
+    remark = said["business_date"]
+    assert remark == "sluice: date32[day]"
+    said["business_date"] = f"The day (of the till). ({remark})"
+    delivered(destination, snapshot(tmp_path, [(1, DAY, "b")], delivery_id="another"))
+    assert said["business_date"] == f"The day (of the till). ({remark})"
+    (batch,) = destination.read_back(SCOPE)
+    assert str(batch.schema.field("business_date").type) == "date32[day]"
+    said["business_date"] = "The day."
+    delivered(destination, snapshot(tmp_path, [(1, DAY, "c")], delivery_id="a third"))
+    assert said["business_date"] == remark
+
+
+@pytest.mark.parametrize(("docstring", "remark"), [
+    ("", ""), ("The day.", ""), ("sluice: date32[day]", "sluice: date32[day]"),
+    ("A price. (sluice: decimal128(10, 2))", "sluice: decimal128(10, 2)"),
+    ("sluice: decimal128(10, 2)", "sluice: decimal128(10, 2)"), ("(sluice: date32[day]) and more", ""),
+])  # fmt: skip
+def test_a_remark_is_found_behind_other_words(docstring: str, remark: str) -> None:
+    assert remarked(docstring) == remark
 
 
 def test_types_that_kusto_has_not_are_named(destination: AdxDestination, tmp_path: Path) -> None:

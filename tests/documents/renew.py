@@ -5,6 +5,7 @@ import sys
 from orchestration.comparing import report as diff_report
 from orchestration.core.settings import REPOSITORY
 from orchestration.incidents import alerts_schema
+from orchestration.kusto import database_file
 from orchestration.project import environments_file
 from orchestration.review import review
 from tests.documents import answers, commands, impact_schema, rules, values
@@ -15,7 +16,7 @@ def main() -> None:
     for made in (commands, answers, values, impact_schema, rules):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
-    for schema in (alerts_schema, environments_file, diff_report, review):
+    for schema in (alerts_schema, environments_file, database_file, diff_report, review):
         page = REPOSITORY / schema.SCHEMA_FILE
         page.write_text(schema.schema_text())
         sys.stdout.write(f"{page}\n")

@@ -37,6 +37,13 @@ _SHOWN_VIEW = (
     "Name", "SourceTable", "Query", "MaterializedTo", "LastRun", "LastRunResult", "IsHealthy", "IsEnabled",
     "Folder", "DocString", "AutoUpdateSchema", "EffectiveDateTime", "Lookback",
 )  # fmt: skip
+# Kinds that are looked for first, which takes a tenth of the time.
+_LIKELY = (
+    "CreateOrAlterFunction", "CreateOrAlterMaterializedView", "CreateMergeTable", "ShowFunctions",
+    "ShowMaterializedViews", "ShowDatabaseSchemaAsJson", "ShowTableIngestionMappings", "DropFunction",
+    "ShowTablePolicyRetention", "ShowTablePolicyCaching", "ShowTablePolicyUpdate", "AlterTableDocString",
+    "ShowTablePolicyRowLevelSecurity", "AlterMergeTableColumnDocStrings", "AlterTablePolicyRowLevelSecurity",
+)  # fmt: skip
 _OF_NEW_VIEWS = {"backfill", "effectivedatetime", "updateextentscreationtime"}
 
 
@@ -63,7 +70,7 @@ class Parser:
         """A parsed command; a text that was parsed before costs nothing."""
         with self._lock:
             if text not in self._commands:
-                self._commands[text] = self.language.command(text)
+                self._commands[text] = self.language.command(text, _LIKELY)
             return self._commands[text]
 
     def query(self, text: str, database: Database) -> Query:
@@ -136,6 +143,7 @@ class Objects:
             "ShowFunction": lambda said: self._shown([self._function(said)]),
             "DropFunction": self._drop_function,
             "CreateOrAlterMaterializedView": self._alter_view,
+            "CreateOrAlterMaterializedViewOverMaterializedView": self._alter_view,
             "ShowMaterializedViews": lambda _: self._shown_views(),
             "DropMaterializedView": self._drop_view,
             "CreateMergeTable": self._create_merge,
@@ -234,9 +242,13 @@ class Objects:
 
     def _alter_view(self, said: Stated) -> Answer:
         self._may(VIEW_ADMIN)
-        name, source = said.value("MaterializedViewName"), said.value("SourceTableName")
+        name, over = said.value("MaterializedViewName"), said.value("SourceMaterializedViewName")
+        source = over or said.value("SourceTableName")
         properties = {key.lower(): value for key, value in said.properties().items()}
-        self._engine.table(source)
+        if over and over not in self.views:
+            raise _missing("MaterializedView", over)
+        if not over:
+            self._engine.table(source)
         if name in self._engine.tables or name in self.functions:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         query = said.text("SourceBody")[1:-1].strip()

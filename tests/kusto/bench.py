@@ -3,7 +3,7 @@
 Belongs here: making them, and a plan and a deploy as the command does. Does not: any expectation.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,8 +87,10 @@ class KustoBench:
         return Lent(self.parser)  # pyright: ignore[reportReturnType]
 
     def project(self) -> KustoProject:
+        production = self.kind is Environment.PRODUCTION
+        stages = (Stage.PRODUCTION,) if production else tuple(Stage)
         project, problems = load_kusto(
-            self.project_dir, self.folder / "parsed.json", self.feeds, start=self.start
+            self.project_dir, self.folder / "parsed.json", self.feeds, stages, start=self.start
         )
         assert problems == [], list(map(str, problems))
         assert project is not None
@@ -99,7 +101,7 @@ class KustoBench:
         return Place(self.url, self.kind, str(self.kind), "adx://there/db")
 
     @contextmanager
-    def words(self) -> Iterator[Callable[[str], Sequence[str]]]:
+    def words(self) -> Generator[Callable[[str], Sequence[str]]]:
         with Parses(self.folder / "compared.json", self.start) as parses:
             yield parses.words
 
@@ -144,7 +146,7 @@ class KustoBench:
 
 
 @contextmanager
-def kusto_bench(folder: Path, parser: Parser) -> Iterator[KustoBench]:
+def kusto_bench(folder: Path, parser: Parser) -> Generator[KustoBench]:
     """Open one in a folder."""
     with ExitStack() as stack:
         kusto = Kusto(None, "db", parser=parser)

@@ -94,6 +94,8 @@ def test_from_a_plan_to_drift_and_back(typed: Typed) -> None:
     ):  # fmt: skip
         assert part in said
     assert json.loads(typed("drift", "--json")[1])["who"]["Wet"].startswith("aaduser=ada")
+    typed.kusto.forbidden = [".show database ['scratch_db'] journal"]
+    assert json.loads(typed("drift", "--json")[1])["who"] == {}
 
     code, said = typed("pull")
     assert code == 1
@@ -147,6 +149,7 @@ def test_what_cannot_be_asked_ends_with_2_and_says_why(typed: Typed) -> None:
     typed.kusto.token = "another"
     code, said = typed("plan")
     assert (code, "does not let the principal show its" in said) == (2, True), said
+    assert "delivery" not in said
     code, said = typed("deploy")
     assert (code, "does not let the principal" in said) == (1, True), said
     typed.write("functions/Wet.kql", function("Wet", "weather | where rain > 1"))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from orchestration.kusto import deploying
 from orchestration.kusto.deploying import DeployStopped
 from orchestration.kusto.planned import State
 from tests.doubles.kusto_language import Refused
@@ -150,3 +151,25 @@ def test_random_graphs_are_never_refused(kusto_there: KustoBench, seed: int) -> 
     assert {*bench.states().values()} == {State.REMOVE, State.CREATE}
     bench.deploy(prune=True)
     assert {*bench.kusto.objects.functions} == {"Last"}
+
+
+def test_a_command_that_takes_long_is_told_while_it_does(
+    kusto_there: KustoBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = kusto_there
+    told = threading.Event()
+
+    class Telling(list[str]):
+        def append(self, line: str) -> None:
+            super().append(line)
+            told.set()
+
+    def wait(text: str) -> None:
+        assert text.startswith(".show") or told.wait(30)
+
+    monkeypatch.setattr(deploying, "_SILENT_SECONDS", 0.01)
+    bench.said, bench.kusto.before = Telling(), wait
+    bench.write({"functions/F.kql": function("F", "print 1")})
+    bench.deploy()
+    assert bench.said[0] == "still at it: to create the function F (kusto/functions/F.kql:1)"
+    assert bench.said[1].startswith("creates function F  kusto/functions/F.kql:1")

@@ -6,9 +6,10 @@ Does not belong here: kills (`test_deploy_kills`), which database (`test_places`
 
 import pytest
 
+from orchestration.core.environments import Environment
 from orchestration.kusto.deploying import DeployStopped
 from orchestration.kusto.planned import State
-from tests.kusto.bench import KustoBench, function
+from tests.kusto.bench import ITEMS, KustoBench, function
 
 TABLE = """.alter table items docstring "Items, \\"as sent\\""
 .alter table items folder 'raw'
@@ -222,3 +223,84 @@ def test_a_command_that_fails_says_which_what_stands_and_what_to_type(kusto_ther
     bench.kusto.forbidden = []
     bench.deploy()
     assert bench.states() == {}
+
+
+WORK_HEAD = "// owner: ada@acme.example\n// purpose: Finds out what is missing.\n// expires: 2999-01-01\n"
+SPANS = "connection: telemetry\nretention: {work: 14d, scratch: 2d}\ncaching: {work: 1d}\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept", "hot", "work"),
+    [
+        (Environment.PRODUCTION, {"items": "10.00:00:00"}, "3.00:00:00", False),
+        (Environment.WORK, {"items": "14.00:00:00", "made": "14.00:00:00"}, "1.00:00:00", True),
+        (Environment.SCRATCH, {"items": "2.00:00:00", "made": "2.00:00:00"}, "3.00:00:00", True),
+    ],
+)
+def test_each_kind_of_deployment_keeps_rows_as_it_is_said_and_has_its_objects(
+    kusto_there: KustoBench, kind: Environment, kept: dict[str, str], hot: str, work: bool
+) -> None:
+    bench = kusto_there
+    bench.kind = kind
+    draft = {"work/functions/Draft.kql": WORK_HEAD + function("Draft", "Zero | take 1")}
+    bench.write(FILES | draft | {"database.yml": SPANS})
+    if kind is not Environment.SCRATCH:
+        bench.deliver()
+    bench.deploy()
+    assert bench.states() == {}
+    tables = bench.kusto.engine.tables
+    assert {name: tables[name].policies["Retention"]["SoftDeletePeriod"] for name in kept} == kept
+    assert tables["items"].policies["Caching"]["DataHotSpan"] == {"Value": hot}
+    assert list(tables["items"].columns.items()) == list(ITEMS.columns)
+    assert ("Draft" in bench.kusto.objects.functions) is work
+
+
+def test_rows_that_would_be_kept_for_a_shorter_time_are_told(kusto_there: KustoBench) -> None:
+    bench = kusto_there
+    bench.write(FILES)
+    bench.deliver()
+    notes = [note for one in bench.plan().items for note in one.notes]
+    assert notes == ["its rows are kept for a shorter time than now: older ones are deleted"]
+    bench.deploy()
+    bench.write(FILES | {"tables/items.kql": TABLE.replace("10d", "11d")})
+    assert [one.notes for one in bench.plan().items if one.differences] == [[]]
+
+
+def test_a_second_update_policy_of_one_source_is_in_the_way(kusto_there: KustoBench) -> None:
+    bench = kusto_there
+    made = ".create-merge table made (a: int)\n.create-merge table target (a: int)\n"
+    for text in made.splitlines():
+        bench.command(text)
+    policy = '.alter-merge table target policy update \'[{"Source": "made", "Query": "made | take 1"}]\'\n'
+    files = {
+        "tables/made.kql": ".create-merge table made (a: int)\n",
+        "tables/target.kql": f".create-merge table target (a: int)\n{policy}",
+    }
+    bench.write(files)
+    assert bench.deploy() == 1
+    assert bench.states() == {}
+    bench.write(files | {"tables/target.kql": files["tables/target.kql"].replace("take 1", "take 2")})
+    with pytest.raises(DeployStopped, match="another update policy of the same source"):
+        bench.deploy()
+    assert len(bench.kusto.engine.tables["target"].policies["Update"]) == 1
+
+
+def test_an_obfuscated_string_is_sent_where_git_has_changed_and_not_for_ever(kusto_there: KustoBench) -> None:
+    bench = kusto_there
+    bench.kusto.objects.respelled = lambda parameters, body: (parameters, body.replace("h'one'", "h'***'"))
+    files = {"functions/F.kql": function("F", "print x = h'one'")}
+    bench.write(files)
+    assert bench.deploy() == 1
+    assert bench.states() == {}
+    bench.write({"functions/F.kql": function("F", "print x = h'two'")})
+    assert bench.deploy() == 1
+    assert bench.states() == {}
+    assert "h'two'" in bench.kusto.objects.functions["F"].body
+
+
+def test_what_the_service_spells_in_other_words_is_told_once_it_is_sent(kusto_there: KustoBench) -> None:
+    bench = kusto_there
+    bench.kusto.objects.respelled = lambda parameters, body: (parameters, body.replace("take", "limit"))
+    bench.write({"functions/F.kql": function("F", "print 1 | take 1")})
+    bench.deploy()
+    assert bench.said[-1] == "the database shows function F otherwise than kusto/functions/F.kql says it"

@@ -4,7 +4,7 @@ Does not belong here: what is sent there (`test_deploying`).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ SPELLINGS = [
 
 
 @contextmanager
-def deployment(folder: Path, environment: str, variables: Mapping[str, str]) -> Iterator[Deployment]:
+def deployment(folder: Path, environment: str, variables: Mapping[str, str]) -> Generator[Deployment]:
     project = folder / "project"
     project.mkdir(exist_ok=True)
     environ = {"SLUICE_ENVIRONMENT": environment, **variables}

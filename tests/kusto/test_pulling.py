@@ -27,6 +27,7 @@ TYPED = [
     ".create-merge table target (a: int, ['b c']: string)",
     ".create-or-alter materialized-view with (lookback=time(1.12:00:00), docString='v')"
     " V on table other { other | summarize arg_max(a, *) by ['b c'] }",
+    ".create-or-alter materialized-view W on materialized-view V { V | summarize count() by a }",
     ".alter table items docstring 'of items'",
     ".alter-merge table items column-docstrings (item: 'its number', day: 'sluice: date32[day]')",
     ".alter-merge table items policy retention softdelete = 36h recoverability = disabled",
@@ -70,6 +71,7 @@ def test_what_was_pulled_is_checked_and_differs_in_nothing(bench: KustoBench) ->
     assert (found.left, found.same, found.other) == ([], [], [])
     assert {*found.texts} == {
         "kusto/database.yml", "kusto/functions/First.kql", "kusto/functions/a-b c.kql", "kusto/views/V.kql",
+        "kusto/views/W.kql",
         "kusto/tables/items.kql", "kusto/tables/other.kql", "kusto/tables/target.kql",
     }  # fmt: skip
     assert "sluice" not in found.texts["kusto/tables/items.kql"]
@@ -78,9 +80,9 @@ def test_what_was_pulled_is_checked_and_differs_in_nothing(bench: KustoBench) ->
     assert bench.states() == {}
     assert bench.deploy() == 0
     assert len(bench.sent()) == before
-    assert len(bench.store.kusto_objects.of("adx://there/db")) == 6
+    assert len(bench.store.kusto_objects.of("adx://there/db")) == 7
     again = pulled(bench)
-    assert (again.texts, len(again.same)) == ({}, 6)
+    assert (again.texts, len(again.same)) == ({}, 7)
 
 
 def test_what_is_not_allowed_or_not_shown_is_left_and_told(bench: KustoBench) -> None:

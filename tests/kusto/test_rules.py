@@ -4,17 +4,24 @@ Belongs here: one problem a project, said as its author reads it. Does not: comm
 (`test_commands`), what is kept (`test_parsed`).
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
+from orchestration.core.settings import REPOSITORY
 from orchestration.core.stages import Stage
+from orchestration.kusto.database_file import SCHEMA_FILE, schema_text
 from orchestration.kusto.objects import Fed, Kind
+from orchestration.kusto.reading import load_kusto
 from tests.kql import FEEDS, SALES, read
 
 F, G, V, T = "functions/F.kql", "functions/G.kql", "views/V.kql", "tables/sales.kql"
 NEW = "tables/Notes.kql"
+OF_WORK = "// owner: ada@example.com\n// expires: 2027-01-31\n// purpose: What is found out.\n"
 SECURE, UPDATE = "policy row_level_security enable", "policy update"
 
 
@@ -99,6 +106,17 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({F: "// sample: F(toscalar(sales | count))\n" + function(parameters="a:long")}, "F.kql:1:12", "sample"),
     ({F: "// sample: .drop table sales\n" + function()}, "functions/F.kql:1:12", "sample"),
     ({V: "// sample: V()\n" + view()}, "views/V.kql:1:12", "sample"),
+    ({F: "// sample: F('x') // F()\n" + function(parameters="a:string")}, "functions/F.kql:1:12", "sample"),
+    ({F: function(body="sales | where " + " or ".join(["city == 'a'"] * 5_000))}, "F.kql:1:31", "too deep"),
+    ({F: function(body="print " + "(" * 300 + "1" + ")" * 300)}, "functions/F.kql:1:", "200 deep"),
+    ({F: function() + "'hunter2 ...'"}, "functions/F.kql:2:1", "`'` belongs to no command"),
+    ({V: view().replace("view V", "view with (allowMaterializedViewsWithoutRowLevelSecurity=true) V")},
+     "views/V.kql:1:42", "has the property"),
+    ({NEW: ".create-merge table Notes (['a\\'b']:int)"}, "tables/Notes.kql:1:28", "no name of Kusto's"),
+    ({T: table('policy retention \'{"SoftDeletePeriod": "00:00:01"}\'')},
+     "sales.kql:1:37", "less than a day"),
+    ({"work/" + F: OF_WORK + function(body="database(a).b", parameters="a:string")},
+     "functions/F.kql:4:41", "computed"),
     # What reaches further.
     ({F: function(body="cluster('a').database('b').c")}, "functions/F.kql:1:33", "`cluster()`"),
     ({F: function(body="['cluster']('a').database('b').c")}, "functions/F.kql:1:33", "`cluster()`"),
@@ -130,8 +148,8 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({F: function(body="table(a)", parameters="a:string")}, "functions/F.kql:1:41", "`table()`"),
     ({F: function(body="__invoke('sales')")}, "functions/F.kql:1:", "__invoke"),
     # Names.
-    ({F: function(), "work/" + F: function()},
-     "work/functions/F.kql:1:27", "also defined by kusto/functions/F.kql"),
+    ({F: function(), "work/" + F: OF_WORK + function()},
+     "work/functions/F.kql:4:27", "also defined by kusto/functions/F.kql"),
     ({F: function(), "functions/f.kql": function("f")}, "functions/f.kql:1:27", "also defined by"),
     ({"functions/sales.kql": function("sales", "stores")},
      "functions/sales.kql:1:27", "the export exp_sales"),
@@ -143,8 +161,17 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
         {G: function("G", "H"), "functions/H.kql": function("H", "F"), F: function(body="G")},
         "functions/F.kql:1:33", "F → G → H → F",
     ),
-    ({F: function(body="G"), "work/" + G: function("G")}, "functions/F.kql:1:33", "`sluice promote G`"),
+    ({F: function(body="G"), "work/" + G: OF_WORK + function("G")},
+     "functions/F.kql:1:33", "`sluice promote G`"),
     ({F: function(body="table('Nobodys')")}, "functions/F.kql:1:33", "`table()`"),
+    ({"work/" + F: OF_WORK.replace("// owner", "// by") + function()},
+     "work/functions/F.kql:1:1", "no `owner`"),
+    ({"work/" + F: OF_WORK.replace("@", " at ") + function()},
+     "work/functions/F.kql:1:11", "`owner` that is"),
+    ({"work/" + F: OF_WORK.replace("-31", "-32") + function()},
+     "work/functions/F.kql:2:13", "`expires` that"),
+    ({"work/" + F: OF_WORK.replace("purpose", "aim") + function()},
+     "work/functions/F.kql:1:1", "no `purpose`"),
     # Tables.
     ({NEW: ".alter table Notes docstring 'x'"}, "tables/Notes.kql:1:14", "nothing makes the table `Notes`"),
     ({"tables/salse.kql": ".alter table salse docstring 'x'"}, "salse.kql:1:14", "did you mean `sales`?"),
@@ -155,9 +182,9 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "sales.kql:1:49", "(sluice: date32[day])"),
     ({NEW: ".create-merge table Notes (a:int)\n.alter-merge table Notes column-docstrings (b:'x')"},
      "tables/Notes.kql:2:45", "there is no column `b`"),
-    ({T: ".alter-merge table sales policy retention softdelete = 0d"}, "sales.kql:1:56", "keep no row"),
+    ({T: ".alter-merge table sales policy retention softdelete = 0d"}, "sales.kql:1:56", "less than a day"),
     ({T: ".alter table sales policy retention '{\"SoftDeletePeriod\": \"00:00:00\"}'"},
-     "sales.kql:1:37", "no row"),
+     "sales.kql:1:37", "less than a day"),
     ({T: ".alter table sales policy retention 'x'"}, "tables/sales.kql:1:37", "RetentionPolicy is not JSON"),
     ({T: ".alter table sales policy update '{'"}, "tables/sales.kql:1:34", "UpdatePolicy is not JSON"),
     ({T: ".create-or-alter table sales ingestion json mapping 'sluice_x' '[]'"},
@@ -218,8 +245,9 @@ RIGHT: list[Mapping[str, str | bytes]] = [
     {F: function(body="G(1) + 1"), G: function("G", "a + 1", "a:long")},
     {V: view(), "views/W.kql": view("W", "V | summarize take_any(*) by city", "materialized-view V")},
     {"views/A.kql": view("A", "V | summarize take_any(*) by city", "materialized-view V"), V: view()},
-    {"work/" + F: function(body="database('Production').sales | count"), G: function("G")},
-    {"work/" + F: function(body="G"), G: function("G")},
+    {"work/" + F: OF_WORK + function(body="database('Production').sales | count"), G: function("G")},
+    {"work/" + F: OF_WORK + function(body="database('Production').sales | where city == 'a' | project city")},
+    {"work/" + F: OF_WORK + function(body="G"), G: function("G")},
     {NEW: ".create-merge table Notes (a:int, ['b c']:string) with (folder='x')\n\n"
           ".alter-merge table Notes column-docstrings (['b c']:'x')\n"
           ".alter-merge table Notes policy retention softdelete = 0d",
@@ -264,9 +292,6 @@ def test_taken(tmp_path: Path, files: Mapping[str, str | bytes]) -> None:
 
 
 def test_nothing_is_loaded_without_the_folder(tmp_path: Path) -> None:
-    assert read.__module__ == "tests.kql"
-    from orchestration.kusto.reading import load_kusto
-
     assert load_kusto(tmp_path, feeds=FEEDS) == (None, [])
 
 
@@ -303,7 +328,7 @@ def test_a_table_that_a_function_fills_has_its_columns(tmp_path: Path) -> None:
 
 
 def test_production_is_read_without_work(tmp_path: Path) -> None:
-    files = {F: function(), "work/" + G: function("G", "no such table")}
+    files = {F: function(), "work/" + G: OF_WORK + function("G", "no such table")}
     project, problems = read(tmp_path, files, stages=(Stage.PRODUCTION,))
     assert not problems
     assert project is not None
@@ -314,3 +339,17 @@ def test_exports_by_another_connection_feed_another_database(tmp_path: Path) -> 
     feeds = [SALES, Fed("stores", "exp_x", "elsewhere", Stage.PRODUCTION, [("store", "string")])]
     _, problems = read(tmp_path, {F: function(body="stores")}, feeds)
     assert ["KS204" in str(one) or "KS142" in str(one) for one in problems] == [True]
+
+
+def test_the_schema_is_that_of_the_file() -> None:
+    assert (REPOSITORY / SCHEMA_FILE).read_text() == schema_text(), "python -m tests.documents.renew"
+    validator = Draft202012Validator(json.loads(schema_text()))
+    for files in RIGHT:
+        if "database.yml" in files:
+            assert validator.is_valid(yaml.safe_load(files["database.yml"]))
+    said = [
+        files["database.yml"]
+        for files, _, what in WRONG
+        if "database.yml" in files and "telemetry" not in what
+    ]
+    assert not any(validator.is_valid(yaml.safe_load(one)) for one in said)

@@ -92,7 +92,7 @@ class Use:
     what: str
     name: str
     span: Span
-    given: int = 0
+    given: int = 0  # of a plugin its arguments; of a call 1 where the name is a literal
 
 
 @dataclass(frozen=True, slots=True)

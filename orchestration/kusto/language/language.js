@@ -224,7 +224,10 @@ var sluice = (function () {
         } else if (builtin(name)) {
           const entity = entityOf(element.ResultType, state);
           if (entity && (name === "table" || name === "materialized_view")) read(entity, element.ResultType, element);
-          else use("call", name, element);
+          else {
+            const first = listed(element.ArgumentList.Expressions)[0];
+            use("call", name, element, { given: first && first.Element.IsLiteral ? 1 : 0 });
+          }
         }
       }
       for (let i = 0; i < element.ChildCount; i++) {
@@ -253,6 +256,7 @@ var sluice = (function () {
     const code = K.KustoCode.Parse(text, K.GlobalState.Default);
     const found = code.Kind === "Query" && !listed(code.GetDiagnostics()).length && only(code.Syntax);
     if (!found || kindNames[found.Kind] !== "FunctionCallExpression") return "";
+    if (span(found)[1] !== text.trimEnd().length) return "";  // a comment would swallow what is asked of it
     const given = listed(found.ArgumentList.Expressions).map((one) => one.Element);
     return given.every((one) => one.IsLiteral || /^(?:DynamicExpression|UnaryMinusExpression|NameReference)$/.test(kindNames[one.Kind]))
       ? nameOf(found.Name) : "";

@@ -1,0 +1,104 @@
+"""What checking 100 functions of KQL costs: at first, after a change of one, and where nothing has changed.
+
+Each function joins a table with a summary of it, and four in five read the one before. Beside it stands the
+bare parser: each body is analysed once, and nothing else is asked. Figures are of processor, of this process
+and of the parser's own, in fresh processes.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from orchestration.core.stages import Stage
+from orchestration.kusto.language.engine import Database, KustoLanguage
+from orchestration.kusto.objects import Fed
+from orchestration.kusto.reading import load_kusto
+
+COLUMNS = [("city", "string"), ("bottles", "long"), ("day", "datetime")]
+BODY = """{{
+  {source}
+  | where city == c and bottles > {number}
+  | extend share = 1.0 * bottles / toscalar(sales | summarize sum(bottles))
+  | join kind=leftouter (sales | summarize total=sum(bottles), days=dcount(day) by city) on city
+  | summarize bottles=sum(bottles), share=max(share), total=max(total) by city, day=bin(day, 1d)
+  | order by bottles desc
+}}"""
+
+
+def main() -> None:
+    """Print what each of the three costs, and the bare parser."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--functions", type=int, default=100)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--folder", type=Path)
+    asked = parser.parse_args()
+    if asked.only:
+        print(json.dumps(_bare(asked.functions) if asked.only == "bare" else _checked(asked.folder)))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(asked.functions):
+            _write(folder, number)
+        (folder / "kusto/database.yml").write_text("connection: telemetry\n")
+        bare = _apart("bare", folder, asked.functions)
+        first = _apart("check", folder, asked.functions)
+        _write(folder, asked.functions - 1, more=1)
+        one = _apart("check", folder, asked.functions)
+        none = _apart("check", folder, asked.functions)
+    print(f"{asked.functions} functions, seconds of processor")
+    print(f"  the bare parser     {bare:.2f}")
+    print(f"  at first            {first:.2f}   {first / bare:.1f} x")
+    print(f"  one has changed     {one:.2f}")
+    print(f"  nothing has changed {none:.2f}")
+
+
+def _text(number: int, more: int = 0) -> tuple[str, str]:
+    source = "sales" if number % 5 == 0 else f"F{number - 1}(c)"
+    return f"F{number}", BODY.format(source=source, number=number + more)
+
+
+def _write(folder: Path, number: int, more: int = 0) -> None:
+    name, body = _text(number, more)
+    file = folder / "kusto/functions" / f"{name}.kql"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'// sample: {name}("AMES")\n.create-or-alter function {name}(c: string) {body}\n')
+
+
+def _apart(only: str, folder: Path, functions: int) -> float:
+    arguments = ["--only", only, "--folder", str(folder), "--functions", str(functions)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kusto_check", *arguments], check=True, stdout=subprocess.PIPE
+    )
+    return float(json.loads(done.stdout))
+
+
+def _checked(folder: Path) -> float:
+    before = _processor()
+    fed = Fed("sales", "exp_sales", "telemetry", Stage.PRODUCTION, COLUMNS)
+    project, problems = load_kusto(folder, folder / "data/parsed.json", [fed])
+    assert project is not None, problems
+    return _processor() - before
+
+
+def _bare(functions: int) -> float:
+    before = _processor()
+    texts = [_text(number) for number in range(functions)]
+    with KustoLanguage() as language:
+        columns = "(city: string, bottles: long, day: datetime)"
+        language.use(Database("d", [("sales", columns)], (), [(n, "(c: string)", body) for n, body in texts]))
+        for _, body in texts:
+            language.query(f"let F = (c: string) {body};")
+    return _processor() - before
+
+
+def _processor() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ from orchestration.core.stages import Stage
 from orchestration.kusto.database_file import SCHEMA_FILE, schema_text
 from orchestration.kusto.objects import Fed, Kind
 from orchestration.kusto.reading import load_kusto
-from tests.kql import FEEDS, SALES, read
+from tests.kql import FEEDS, SALES, read, write
 
 F, G, V, T = "functions/F.kql", "functions/G.kql", "views/V.kql", "tables/sales.kql"
 NEW = "tables/Notes.kql"
@@ -117,6 +117,9 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "sales.kql:1:37", "less than a day"),
     ({"work/" + F: OF_WORK + function(body="database(a).b", parameters="a:string")},
      "functions/F.kql:4:41", "computed"),
+    ({"functions/a+b.kql": function("['a+b']")}, "functions/a+b.kql:1:27", "no name of Kusto's"),
+    ({T: table(UPDATE + " @'[{\"Source\": \"s*\", \"SourceIsWildCard\": true, \"Query\": \"sales\"}]'")},
+     "tables/sales.kql:1:34", "does not name"),
     # What reaches further.
     ({F: function(body="cluster('a').database('b').c")}, "functions/F.kql:1:33", "`cluster()`"),
     ({F: function(body="['cluster']('a').database('b').c")}, "functions/F.kql:1:33", "`cluster()`"),
@@ -325,6 +328,18 @@ def test_a_table_that_a_function_fills_has_its_columns(tmp_path: Path) -> None:
     project, problems = read(tmp_path, {G: function("G", "Daily | project n")}, filled={"Daily": "F"})
     assert project is not None, problems
     assert project.objects[-1].columns == [("n", "long")]
+
+
+def test_a_table_that_a_function_fills_is_made_by_no_file(tmp_path: Path) -> None:
+    files = {F: function(), "tables/Daily.kql": ".create-merge table Daily (n:long)"}
+    _, problems = read(tmp_path, files, filled={"Daily": "F"})
+    assert ["no columns: they are the function's" in str(one) for one in problems] == [True]
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    (write(tmp_path, {G: function("G")}) / "kusto" / F).symlink_to(tmp_path / "nowhere")
+    _, problems = load_kusto(tmp_path, feeds=FEEDS)
+    assert ["functions/F.kql:1: cannot be read" in str(one) for one in problems] == [True]
 
 
 def test_production_is_read_without_work(tmp_path: Path) -> None:

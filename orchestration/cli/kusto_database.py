@@ -107,6 +107,10 @@ def deploy(
                     there.cluster, store, there.place, done,
                     commit=commit, prune=prune, say=_say, words=there.parses.words,
                 )  # fmt: skip
+        if sent:
+            from orchestration.graph.kusto import show_deployed
+
+            show_deployed(here.desk.instance, done, commit)
     _end(done, sent, prune)
 
 

@@ -77,11 +77,11 @@ def place_of(deployment: Deployment, project: KustoProject, expected: str = "") 
             " `scratch: DATABASE` in the file"
         )
     for other, theirs in _others(deployment, project):
-        if _spelled(address) == _spelled(theirs):
+        if spelled(address) == spelled(theirs):
             raise SettingsError(_taken(variable, address, f"that of {other}", called))
     if kind is not Environment.PRODUCTION and _is_productions(deployment, project, address):
         raise SettingsError(_taken(variable, address, "production's, as its catalogue says", called))
-    return Place(url, kind, called, _spelled(address))
+    return Place(url, kind, called, spelled(address))
 
 
 def _connected(deployment: Deployment, project: KustoProject) -> tuple[str, str]:
@@ -162,7 +162,7 @@ def _digests(area: Area) -> Collection[str]:
     )
 
 
-def _spelled(address: Address) -> str:
+def spelled(address: Address) -> str:
     """One spelling of a database: neither the case, nor a dot at the end, nor the port of HTTPS counts."""
     host, port = _AUTHORITY.fullmatch(address.host).groups("")  # pyright: ignore[reportOptionalMemberAccess]
     host = "localhost" if is_here(host) else host.rstrip(".")

@@ -31,6 +31,7 @@ from orchestration.delivery.export_files.exports import Export, MadeOfWork, load
 from orchestration.kusto.feeds import feeds_of
 from orchestration.kusto.files import FOLDER as KUSTO
 from orchestration.kusto.files import kql_names
+from orchestration.kusto.filled import fillers, with_filled
 from orchestration.kusto.objects import Fed, KustoProject
 from orchestration.kusto.reading import KEPT, load_kusto
 from orchestration.project.directions import direction_problems
@@ -296,6 +297,12 @@ def _read(
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
     kusto, found = _kusto(settings, manifest, exports, bound, stages)
+    if kusto is not None:
+        cut_by = {name: lineage.tables[models[one.spec.model].relation] for name, one in exports.items()}
+        kusto, more = with_filled(
+            settings.project_dir, kusto, exports, lambda one: cut_by[one.name].partitioning, stages
+        )
+        found = [*found, *more]
     work |= kusto_works(kusto)
     problems += found
     project = Project(
@@ -325,8 +332,8 @@ def _kusto(
     """Return what `kusto/` defines, and what is wrong; of SQL that is wrong, nobody knows the columns."""
     if manifest.problems or not (settings.project_dir / KUSTO).is_dir():
         return None, []
-    feeds = kusto_feeds(manifest, exports, bound)
-    return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages)
+    feeds, filled = kusto_feeds(manifest, exports, bound), fillers(settings.project_dir, stages)
+    return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages, filled=filled)
 
 
 def kusto_feeds(manifest: DbtManifest, exports: Mapping[str, Export], bound: BoundSql) -> list[Fed]:

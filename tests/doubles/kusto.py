@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -97,7 +98,8 @@ class Kusto:
         try:
             self._admit(request, text, body)
             self.before(text)
-            answer = self._own(text) or self._in_database(body).command(text)
+            # V8, which the parser runs in, is not to be called within an event loop.
+            answer = self._own(text) or await run_in_threadpool(self._in_database(body).command, text)
         except Refused as refused:
             return _refusal(refused)
         if self._loses(text):
@@ -114,7 +116,8 @@ class Kusto:
         try:
             self._admit(request, body.get("csl", ""), body)
             options = json.loads(body.get("properties", "{}")).get("Options", {})
-            answer = self._in_database(body).query(body["csl"], options.get("notruncation") is True)
+            whole = options.get("notruncation") is True
+            answer = await run_in_threadpool(self._in_database(body).query, body["csl"], whole)
         except Refused as refused:
             return _refusal(refused)
         return LostAnswer() if self._loses(body["csl"]) else JSONResponse(_frames(answer))

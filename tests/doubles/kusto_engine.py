@@ -13,6 +13,7 @@ it in a single transaction), ".drop extents", ".create-merge table", ".create-or
 
 import json
 import math
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -30,6 +31,9 @@ _CSL_TYPES = {
     "guid": "System.Guid", "timespan": "System.TimeSpan", "dynamic": "System.Object",
 }  # fmt: skip
 MOST_RECORDS = 500_000
+_OF_EXTENTS = re.compile(
+    r"\.(?:replace|drop) extents |\.show ingestion failures|\.show table \['[^']*'\] extents"
+)
 _T = TypeVar("_T")
 
 
@@ -110,7 +114,8 @@ class Engine:
         }
         with self.lock:
             self.commands.append(text)
-            for other in self.others:
+            # Of extents people type nothing that is worth the parser's time.
+            for other in () if _OF_EXTENTS.match(text) else self.others:
                 if (answer := other(text)) is not None:
                     return answer
             words = Words(text)

@@ -135,7 +135,7 @@ class Objects:
         self.journal: list[tuple[str, str, str]] = []
         self.principal = "aadapp=sluice"
         self._engine = engine
-        self._parser = parser
+        self.parser = parser
         _ = parser.language  # V8 does not start within the loop that serves requests
         self._known: Mapping[str, Callable[[Stated], Answer]] = {
             "CreateOrAlterFunction": self._alter_function,
@@ -161,7 +161,7 @@ class Objects:
 
     def command(self, text: str) -> Answer | None:
         """Execute a command of a kind that is known here; None for every other."""
-        parsed = self._parser.command(text)
+        parsed = self.parser.command(text)
         wrong = [one for one in parsed.diagnostics if one.severity == "Error"]
         execute = self._known.get(parsed.kind)
         said = Stated(text, parsed)
@@ -191,8 +191,8 @@ class Objects:
     def _noted(self, name: str, event: str) -> None:
         self.journal.append((name, event, self.principal))
 
-    def _analysed(self, text: str, without: str = "") -> Query:
-        found = self._parser.query(text, self.database(without))
+    def analysed(self, text: str, without: str = "") -> Query:
+        found = self.parser.query(text, self.database(without))
         wrong = [one.message for one in found.diagnostics if one.severity == "Error"]
         if wrong:
             raise semantic_error(wrong[0])
@@ -209,7 +209,7 @@ class Objects:
         if name in self._engine.tables or name in self.views:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         if properties.get("skipvalidation", "false").lower() != "true":
-            self._analysed(f"let {name if name.isidentifier() else 'F'} = {parameters} {body};", name)
+            self.analysed(f"let {name if name.isidentifier() else 'F'} = {parameters} {body};", name)
         made = Function(name, parameters, body, properties.get("folder", ""), properties.get("docstring", ""))
         self._noted(name, "ALTER-FUNCTION" if name in self.functions else "ADD-FUNCTION")
         self.functions[name] = made
@@ -252,8 +252,8 @@ class Objects:
         if name in self._engine.tables or name in self.functions:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         query = said.text("SourceBody")[1:-1].strip()
-        columns = self._analysed(query).columns or ()
-        keys = _keys(self._parser.tokens(query))
+        columns = self.analysed(query).columns or ()
+        keys = _keys(self.parser.tokens(query))
         before = self.views.get(name)
         if before is not None:
             if wrong := sorted(_OF_NEW_VIEWS & properties.keys()):
@@ -347,7 +347,7 @@ class Objects:
 
     def _secure(self, said: Stated) -> Answer:
         table, query = self._table(said), said.value("Query")
-        given = self._analysed(query).columns
+        given = self.analysed(query).columns
         if list(given or ()) != list(table.columns.items()):
             raise semantic_error("the row level security query does not give the table's columns")
         enabled = said.word_after("row_level_security") == "enable"
@@ -365,7 +365,7 @@ class Objects:
             found = update(said)
             for one in found:
                 self._engine.table(one["Source"])
-                columns = self._analysed(one["Query"]).columns
+                columns = self.analysed(one["Query"]).columns
                 if list(columns or ()) != list(table.columns.items()):
                     raise semantic_error("the update policy's query does not give the table's columns")
             table.policies["Update"] = [*(table.policies.get("Update") or [] if merges else []), *found]

@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from orchestration.operations.status import Standing
+from orchestration.state.held_lease import LeaseLost
+from orchestration.state.kusto_fills import Fill
 from orchestration.state.kusto_objects import Deployed
 from orchestration.state.store import StateStore
 from orchestration.state.upgrade import FORM, RecordsTooNew
@@ -170,3 +172,20 @@ def test_what_is_deployed_to_a_database_of_kusto_is_kept_from_now_on(old_week: C
     assert objects.of("adx://there/other") == {}
     objects.forget(one)
     assert objects.of("adx://there/db") == {}
+
+
+def test_what_a_table_of_kusto_is_filled_from_is_kept_from_now_on(old_week: Company) -> None:
+    store = old_week.deployment.store
+    assert store.kusto_fills.latest("t") == {}
+    fill = Fill("t", MON, "id", "F", "code", {SHOP_ORDERS: {MON: "v1"}}, 3, "tag", "adx://there/db", "run")
+    with store.leases.hold("t", wait_seconds=1) as lease:
+        for key, rows in ((MON, 3), (TUE, 4), (MON, 5)):
+            store.kusto_fills.record(replace(fill, partition_key=key, rows=rows), lease.token)
+        token = lease.token
+    found = store.kusto_fills.latest("t")
+    assert {key: (one.rows, one.inputs) for key, one in found.items()} == {
+        MON: (5, {SHOP_ORDERS: {MON: "v1"}}), TUE: (4, {SHOP_ORDERS: {MON: "v1"}}),
+    }  # fmt: skip
+    assert store.kusto_fills.latest("t", "adx://there/other") == {}
+    with pytest.raises(LeaseLost):
+        store.kusto_fills.record(fill, token)

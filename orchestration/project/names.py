@@ -121,8 +121,9 @@ def _step_problems(
 
 def _check_problems(manifest: DbtManifest) -> Iterator[Problem]:
     """A dbt test is the check of a table, by its name, beside our own checks."""
-    known: dict[tuple[str, str], str] = {}
-    for test in manifest.tests():
+    known: dict[tuple[str, str], tuple[str, str]] = {}
+    # dbt has them in the order of a folder, which is another on each file system.
+    for test in sorted(manifest.tests(), key=lambda one: (file_of(manifest.content, one), one["unique_id"])):
         file, name = file_of(manifest.content, test), str(test["name"])
         relation = tested_relation(manifest, test) or ""
         if name.casefold() in _OUR_CHECKS:
@@ -136,10 +137,10 @@ def _check_problems(manifest: DbtManifest) -> Iterator[Problem]:
                 "letters, digits and underscores: it is a check's name, and dbt takes a dot for a folder",
                 "rename it",
             )  # fmt: skip
-        other = known.setdefault((relation, name.casefold()), name)
-        if other is not name:
+        other = known.setdefault((relation, name.casefold()), (test["unique_id"], file))
+        if other[0] != test["unique_id"]:
             yield Problem(
-                file, 1, f"two tests of `{relation}` are called `{name}`",
+                file, 1, f"two tests of `{relation}` are called `{name}`, the other in {other[1]}",
                 "a name of its own for each, whatever the case of its letters", "rename one of them",
             )  # fmt: skip
 

@@ -4,9 +4,9 @@ Private to dbt, all of it: where a test fails after an upgrade, the easing may g
 """
 
 import importlib.util
+import sys
 import threading
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -28,10 +28,10 @@ DAILY = Partitioning(Grain.DAILY)
 
 
 @cache
-def dbts_own(module: ModuleType) -> Any:
+def dbts_own(name: str) -> Any:
     """Return a module as it is before it is eased."""
-    name = f"{module.__package__}.dbts_own"
-    spec = importlib.util.spec_from_file_location(name, str(module.__file__))
+    package = name.rpartition(".")[0]
+    spec = importlib.util.spec_from_file_location(f"{package}.dbts_own", sys.modules[name].__file__)
     assert spec is not None
     assert spec.loader is not None
     own = importlib.util.module_from_spec(spec)
@@ -76,7 +76,7 @@ def test_another_partition_compiles_no_text_and_starts_no_thread(
 )  # fmt: skip
 def test_a_name_selects_what_it_selects(fqn: list[str], selector: str) -> None:
     ease_dbt()
-    own = dbts_own(selector_methods).is_selected_node
+    own = dbts_own(selector_methods.__name__).is_selected_node
     for versioned in (False, *([True] if len(fqn) > 1 else [])):
         found = selector_methods.is_selected_node(fqn, selector, versioned)
         assert found == own(fqn, selector, versioned)
@@ -90,7 +90,7 @@ def test_macros_are_where_dbt_puts_them(open_bakery: Company, search: str) -> No
     context, stack, node = {"a": 1}, MacroStack(), object()
     found = [
         builder("bakery", search, stack, ["dbt_duckdb", "dbt"], node).build_namespace(packages, context)
-        for builder in (dbts_own(dbt_macros).MacroNamespaceBuilder, dbt_macros.MacroNamespaceBuilder)
+        for builder in (dbts_own(dbt_macros.__name__).MacroNamespaceBuilder, dbt_macros.MacroNamespaceBuilder)
     ]
 
     def told(item: Any) -> Any:

@@ -136,7 +136,7 @@ TAKEN: dict[str, tuple[Edit, str, str]] = {
     ),
     "tests whose names differ by case": (
         both(own_test("no_rain"), own_test("No_Rain")),
-        f"{TESTS}/No_Rain.sql",
+        f"{TESTS}/no_rain.sql",
         "two tests of `staging.stg_weather`",
     ),
     "a test with a space in its name": (

@@ -1,0 +1,415 @@
+// What the columns of a query are made of, of the tables, views and stored functions that it names itself.
+// A stored function's own columns are where a way ends: what they are made of is told of that function.
+// Where the parser's symbols do not tell, all columns count that are there: never too little.
+"use strict";
+var sluiceOrigins = function (tools) {
+  const { S, K, listed, nameOf, kindNames, entityOf } = tools;
+  // In the order of `core.column_origins.Kind`: of two steps the later one counts.
+  const IDENTITY = 0, PICK = 1, TRANSFORMATION = 2, CONDITIONAL = 3, MEASURE = 4;
+  const SORT = 6, GROUP_BY = 7, JOIN = 8, FILTER = 9;
+  // What a scalar function gives has no name.
+  const VALUE = "value";
+  const CARRYING = /^(?:As|AssertSchema|Consume|Count|ExecuteAndCache|Extend|GetSchema|Parse|ParseKv|Print|Project(?:Away|ByNames|Keep|Rename|Reorder)?|Range|Render|Sample|Serialize|Take|Union)Operator$/;
+  const ROWS = [[/^(?:Sort|Top)Operator$/, SORT], [/^(?:Join|Lookup)Operator$/, JOIN],
+    [/^(?:Summarize|Distinct|MakeSeries|TopNested|TopHitters|Partition|PartitionBy|SampleDistinct)Operator$/, GROUP_BY]];
+  // What makes columns that no symbol tells of, or out of anything.
+  const BLIND = /^(?:Bad|Evaluate|Facet|Find|Fork|Graph\w+|MacroExpand|MakeGraph|ReduceBy|Scan|Search)\w*Operator$/;
+  // Kusto's own functions that read columns which they do not name.
+  const EVERY = new Set(["pack_all", "bag_pack_columns"]);
+  const IF_THERE = new Set(["column_ifexists", "columnifexists"]);
+  const PICKS = /^(?:arg_)?(?:min|max)(?:if)?$|^(?:any|take_any)(?:if)?$|^make_(?:list|set|bag)|^make(?:list|set)$/;
+  let aggregates = null;
+
+  return function (code, state) {
+    const named = new Set(), blind = new Set();
+    const isTable = (type) => type instanceof S.TableSymbol;
+    const key = (kind, name, column) => JSON.stringify([kind, name, column]);
+    // Origins are {influence + key}.
+    const made = (influence, place) => influence + place;
+    const into = (target, found) => { for (const one of found) target.add(one); return target; };
+    const after = (found, influence) => new Set(
+      [...found].map((one) => (+one[0] < influence ? influence + one.slice(1) : one)));
+
+    // A table on its way: each column by its symbol, with its name, what it is made of, and what only decides how
+    // it is called.
+    const frame = () => ({ columns: new Map(), rows: new Set(), loose: [] });
+    const put = (into_, symbol, values, clash) =>
+      into_.columns.set(symbol, { name: symbol.Name, values, clash: clash || new Set() });
+    const everything = (frames) => {
+      const found = new Set();
+      for (const one of frames) {
+        for (const column of one.columns.values()) into(found, column.values);
+        for (const more of one.loose) into(found, everything([more]));
+      }
+      return found;
+    };
+
+    function ofEntity(kind, symbol, columns) {
+      const found = frame();
+      for (const column of columns)
+        put(found, column, new Set([made(IDENTITY, key(kind, symbol.Name, column.Name))]));
+      return found;
+    }
+
+    function matching(symbol, frames, deep) {
+      const found = [];
+      const originals = new Set(listed(symbol.OriginalColumns));
+      for (const one of frames)
+        for (const [other, column] of one.columns)
+          if (other === symbol || originals.has(other)
+              || (originals.size && listed(other.OriginalColumns).some((of) => originals.has(of)))
+              || (!originals.size && listed(other.OriginalColumns).includes(symbol) && other.Name === symbol.Name))
+            found.push([other, column]);
+      if (found.some(([other]) => other === symbol)) return found;
+      if (found.length || !deep) return found;
+      return byName(symbol.Name, frames);
+    }
+
+    function byName(name, frames) {
+      const found = [];
+      for (const one of frames) {
+        for (const [other, column] of one.columns) if (column.name === name) found.push([other, column]);
+        found.push(...byName(name, one.loose));
+      }
+      return found;
+    }
+
+    // What a column that a text names is made of.
+    function resolved(symbol, scope) {
+      const found = matching(symbol, scope.frames, true);
+      const values = new Set();
+      for (const [, column] of found) {
+        into(values, column.values);
+        for (const one of [...column.values, ...column.clash]) named.add(one.slice(1));
+      }
+      if (found.length) return values;
+      if (scope.outer && scope.outer.frames.length) return resolved(symbol, scope.outer);
+      if (symbol.Source && !scope.within.has(symbol)) {
+        const within = new Set(scope.within).add(symbol);
+        return after(valuesOf(symbol.Source, { ...scope, within }), TRANSFORMATION);
+      }
+      const table = state.GetTable(symbol);
+      if (table) {
+        const place = key(entityOf(table, state) || "table", table.Name, symbol.Name);
+        named.add(place);
+        return new Set([made(IDENTITY, place)]);
+      }
+      return after(everything(scope.frames), TRANSFORMATION);
+    }
+
+    // What a scalar expression is worked out of; one column alone is the value itself.
+    function valuesOf(element, scope) {
+      if (!element) return new Set();
+      const kind = kindNames[element.Kind], symbol = element.ReferencedSymbol;
+      if (kind === "SimpleNamedExpression" || kind === "CompoundNamedExpression" || kind === "ParenthesizedExpression")
+        return valuesOf(element.Expression, scope);
+      if (isTable(element.ResultType) && element.ResultType !== element.Parent && isQuery(element)) {
+        const found = evaluated(element, scope);
+        return after(into(new Set(found.rows), everything([found])), CONDITIONAL);
+      }
+      if (kind === "NameReference" && symbol) {
+        if (symbol instanceof S.ColumnSymbol)
+          return scope.joined ? joinedBy(symbol, scope) : resolved(symbol, scope);
+        if (scope.names.has(symbol.Name)) return after(ofName(symbol.Name, scope), TRANSFORMATION);
+        if (symbol instanceof S.GroupSymbol)
+          return listed(symbol.Members).reduce((all, one) => into(all, one instanceof S.ColumnSymbol
+            ? resolved(one, scope) : []), new Set());
+        const own = entityOf(symbol, state);
+        return own === "function" ? new Set([made(TRANSFORMATION, key(own, symbol.Name, VALUE))]) : new Set();
+      }
+      if (kind === "StarExpression") return after(everything(scope.frames), TRANSFORMATION);
+      if (kind === "FunctionCallExpression") return ofCall(element, scope);
+      const found = new Set();
+      for (const child of children(element)) into(found, valuesOf(child, scope));
+      // A list of expressions, or one around one, is no work.
+      return children(element).length === 1 || !/Expression$/.test(kind) ? found : after(found, TRANSFORMATION);
+    }
+
+    // `on key` is of both sides.
+    function joinedBy(symbol, scope) {
+      const found = new Set(resolved(symbol, scope));
+      for (const [, column] of byName(symbol.Name, scope.frames)) {
+        into(found, column.values);
+        for (const one of column.values) named.add(one.slice(1));
+      }
+      return found;
+    }
+
+    function ofName(name, scope) {
+      const known = scope.names.get(name);
+      if (known instanceof Set) return known;
+      if (known.columns) return after(into(new Set(known.rows), everything([known])), CONDITIONAL);
+      return new Set();
+    }
+
+    const given = (call) => listed(call.ArgumentList.Expressions).map((one) => one.Element);
+
+    function ofCall(call, scope) {
+      const name = nameOf(call.Name), symbol = call.ReferencedSymbol, found = new Set();
+      for (const one of given(call)) into(found, valuesOf(one, scope));
+      if (EVERY.has(name)) into(found, everything(scope.frames));
+      if (IF_THERE.has(name)) {
+        const first = given(call)[0], text = first && first.IsLiteral ? String(first.LiteralValue) : null;
+        const there = text === null ? [] : byName(text, scope.frames);
+        if (text === null) into(found, everything(scope.frames));
+        for (const [, column] of there) into(found, column.values);
+      }
+      if (!aggregates) aggregates = new Set(listed(K.Aggregates.All));
+      if (symbol && aggregates.has(symbol)) return after(found, PICKS.test(name) ? PICK : MEASURE);
+      const own = entityOf(symbol, state);
+      if (own === "function") found.add(made(TRANSFORMATION, key(own, symbol.Name, VALUE)));
+      const local = scope.names.get(name);
+      if (local && local.declaration) {
+        const body = called(local, [], scope);
+        into(found, body.value);
+        into(found, everything([body]));
+        into(found, body.rows);
+      }
+      return after(found, TRANSFORMATION);
+    }
+
+    // Whether an element gives a table by itself, not a part of the operator that it stands in.
+    function isQuery(element) {
+      const kind = kindNames[element.Kind];
+      return /^(?:PipeExpression|NameReference|FunctionCallExpression|DataTableExpression|DataScopeExpression|ParenthesizedExpression|MaterializedViewCombineExpression|PathExpression|ElementExpression|ExternalDataExpression|ContextualDataTableExpression|InlineExternalTableExpression|PartitionSubquery|PartitionQuery)$/.test(kind)
+        || /Operator$/.test(kind);
+    }
+
+    function children(element) {
+      const found = [];
+      for (let i = 0; i < element.ChildCount; i++) {
+        const child = element.GetChild(i);
+        if (child && !child.IsToken) found.push(child);
+      }
+      return found;
+    }
+
+    // Queries within an element, outermost ones alone.
+    function queriesIn(element) {
+      const found = [];
+      for (const child of children(element)) {
+        if (isTable(child.ResultType) && isQuery(child)) found.push(child);
+        else found.push(...queriesIn(child));
+      }
+      return found;
+    }
+
+    function named_(name, result, sources) {
+      const found = frame();
+      for (const one of sources) into(found.rows, one.rows);
+      for (const column of listed(result && result.Columns)) {
+        const same = matching(column, sources, true), values = new Set(), clash = new Set();
+        for (const [, one] of same) { into(values, one.values); into(clash, one.clash); }
+        if (!same.length) into(values, after(everything(sources), TRANSFORMATION));
+        put(found, column, values, clash);
+      }
+      if (result && result.IsOpen) found.loose = sources;
+      return found;
+    }
+
+    // A table that an expression gives.
+    function evaluated(element, scope) {
+      const kind = kindNames[element.Kind], symbol = element.ReferencedSymbol;
+      if (kind === "PipeExpression") {
+        const left = evaluated(element.Expression, scope);
+        return operated(element.Operator, left, scope, element.ResultType);
+      }
+      if (kind === "ParenthesizedExpression" || kind === "DataScopeExpression")
+        return evaluated(element.Expression, scope);
+      if (kind === "FunctionCallExpression") return calling(element, [], scope);
+      if (kind === "NameReference" && symbol && scope.names.has(symbol.Name)) {
+        const known = scope.names.get(symbol.Name);
+        if (known.declaration) return called(known, [], scope);
+        return known.columns ? named_(symbol.Name, element.ResultType, [known]) : frame();
+      }
+      const own = entityOf(symbol, state) || entityOf(element.ResultType, state);
+      if (own) {
+        const of = entityOf(symbol, state) ? symbol : element.ResultType;
+        return ofEntity(own, of, listed(element.ResultType.Columns));
+      }
+      if (/Operator$/.test(kind)) return operated(element, scope.input || frame(), scope, element.ResultType);
+      const inner = queriesIn(element).map((one) => evaluated(one, scope));
+      if (inner.length || kind === "NameReference") return named_("", element.ResultType, inner);
+      const found = frame();
+      for (const column of listed(element.ResultType && element.ResultType.Columns)) put(found, column, new Set());
+      return found;
+    }
+
+    // A call that gives a table; `first` is what `invoke` gives it.
+    function calling(call, first, scope) {
+      const name = nameOf(call.Name), symbol = call.ReferencedSymbol, result = call.ResultType;
+      const tables = [...first], scalars = new Set();
+      for (const one of given(call)) {
+        if (isTable(one.ResultType)) tables.push(evaluated(one, scope));
+        else into(scalars, valuesOf(one, scope));
+      }
+      const local = scope.names.get(name);
+      let found;
+      if (local && local.declaration) {
+        const body = called(local, tables, scope);
+        found = named_(name, result, [body]);
+      } else if (entityOf(symbol, state) === "function") {
+        found = ofEntity("function", symbol, listed(result && result.Columns));
+        for (const signature of listed(symbol.Signatures))
+          listed(signature.Parameters).filter((one) => one.IsTabular).forEach((one, place) => {
+            for (const type of listed(one.DeclaredTypes))
+              for (const column of listed(type.Columns)) name_(column.Name, tables[place] ? [tables[place]] : tables);
+          });
+        for (const [column, one] of found.columns) {
+          const same = matching(column, tables, false);
+          for (const [, other] of same) into(one.values, other.values);
+          if (!same.length) into(one.values, after(everything(tables), TRANSFORMATION));
+        }
+        into(found.rows, after(everything(tables), FILTER));
+      } else {
+        const own = entityOf(result, state);
+        found = own ? ofEntity(own, result, listed(result.Columns)) : named_(name, result, tables);
+      }
+      for (const one of tables) into(found.rows, one.rows);
+      into(found.rows, after(scalars, FILTER));
+      return found;
+    }
+
+    function name_(name, frames) {
+      for (const [, column] of byName(name, frames))
+        for (const one of column.values) named.add(one.slice(1));
+    }
+
+    // A local function's body, where it is called.
+    function called(local, tables, scope) {
+      if (scope.depth > 20) return { ...named_("", null, tables), value: new Set() };
+      const names = new Map(local.names);
+      let place = 0;
+      for (const one of listed(local.declaration.Parameters.Parameters)) {
+        const parameter = one.Element.NameAndType, name = nameOf(parameter.Name), type = kindNames[parameter.Type.Kind];
+        if (type === "SchemaTypeExpression") {
+          const table = tables[place++];
+          for (const column of listed(parameter.Type.Columns).map((of) => of.Element))
+            if (column && column.Name) name_(nameOf(column.Name), table ? [table] : []);
+          names.set(name, table || frame());
+        } else names.set(name, new Set());
+      }
+      return block(local.declaration.Body, { ...scope, names, frames: [], outer: null, input: null, joined: false,
+        depth: scope.depth + 1 });
+    }
+
+    function operated(op, input, scope, result) {
+      const kind = kindNames[op.Kind];
+      result = isTable(op.ResultType) ? op.ResultType : result;
+      const inner = { ...scope, input, outer: { ...scope }, frames: [input] };
+      if (kind === "AsOperator") scope.names.set(nameOf(op.Name), input);
+      if (kind === "InvokeOperator") return calling(op.Function, [input], inner);
+      // Tables beside the one that comes in; those in an expression are a part of its value.
+      const beside = /^(?:Join|Lookup|Union|Find|Search|Fork|Facet|Partition|PartitionBy|MvApply|MacroExpand|Graph\w*|MakeGraph)Operator$/.test(kind)
+        ? besideOf(op).map((one) => evaluated(one, inner)) : [];
+      const frames = [input, ...beside];
+      const here = { ...inner, frames, joined: /^(?:Join|Lookup)Operator$/.test(kind), skip: beside.length > 0 };
+      const parts = children(op).filter((one) => !(beside.length && (isTable(one.ResultType) && isQuery(one))));
+      const all = new Set();
+      for (const one of parts) into(all, refs(one, here, beside.length > 0));
+      const found = frame();
+      for (const one of frames) into(found.rows, one.rows);
+      const dark = BLIND.test(kind) || (result && result.IsOpen && kind !== "InvokeOperator" && !input.loose.length
+        && /^(?:Evaluate)/.test(kind));
+      if (dark) blind.add(kind);
+      for (const column of listed(result && result.Columns)) {
+        const same = matching(column, frames, false), values = new Set(), clash = new Set();
+        const direct = same.filter(([other]) => other === column);
+        for (const [, one] of direct.length ? direct : same) { into(values, one.values); into(clash, one.clash); }
+        if (!same.length && column.Source)
+          into(values, valuesOf(column.Source, { ...here, within: new Set([column]) }));
+        if (!same.length && !column.Source && kind !== "CountOperator" && !entirely(op, column)) {
+          const some = byName(column.Name, frames);
+          for (const [, one] of some) into(values, one.values);
+          if (!some.length) {
+            const told = after(all, TRANSFORMATION);
+            into(values, told.size ? told : after(everything(frames), TRANSFORMATION));
+          }
+        }
+        // What it would be called if another column of its name were not there.
+        for (const original of [...same.map(([other]) => other), ...listed(column.OriginalColumns)])
+          if (original.Name !== column.Name && /^(?:Join|Lookup|Union)Operator$/.test(kind))
+            for (const [, other] of byName(original.Name, frames)) into(clash, after(other.values, JOIN));
+        if (dark) into(values, after(everything(frames), TRANSFORMATION));
+        put(found, column, values, clash);
+      }
+      if (result && result.IsOpen) found.loose = frames;
+      if (dark) into(found.rows, after(everything(frames), FILTER));
+      if (!CARRYING.test(kind)) {
+        const how = (ROWS.find(([of]) => of.test(kind)) || [null, FILTER])[1];
+        const deciding = new Set();
+        if (kind === "SummarizeOperator" || kind === "MakeSeriesOperator") {
+          for (const clause of [op.ByClause, op.OnClause, op.RangeClause])
+            if (clause) into(deciding, refs(clause, here, false));
+        } else into(deciding, all);
+        into(found.rows, after(deciding, how));
+      }
+      return found;
+    }
+
+    // Columns that say nothing of a value: of which table a row is.
+    function entirely(op, column) {
+      return listed(op.Parameters || []).some((one) => /^(?:withsource|with_source|with_itemindex|kind)$/i.test(nameOf(one.Name))
+        && nameOf(one.Expression || {}) === column.Name);
+    }
+
+    function besideOf(op) {
+      const found = [];
+      for (const child of children(op)) {
+        if (isTable(child.ResultType) && isQuery(child)) found.push(child);
+        else if (/List|Clause|Separated|Subquery|Expression|Condition/.test(kindNames[child.Kind] || "List")
+          && !/^(?:Join(?:On|Where)Clause)$/.test(kindNames[child.Kind])) found.push(...queriesIn(child));
+      }
+      return found;
+    }
+
+    function refs(element, scope, skipQueries) {
+      if (skipQueries && isTable(element.ResultType) && isQuery(element)) return new Set();
+      const found = new Set();
+      if (/Expression$|^NameReference$/.test(kindNames[element.Kind])) return valuesOf(element, scope);
+      for (const child of children(element)) into(found, refs(child, scope, skipQueries));
+      return found;
+    }
+
+    // Statements one after the other; the last gives the table, or a value.
+    function block(element, scope) {
+      const statements = listed(element.Statements).map((one) => one.Element).filter(Boolean);
+      const result = { last: null };
+      for (const one of statements) {
+        const kind = kindNames[one.Kind];
+        if (kind === "LetStatement") scope.names.set(nameOf(one.Name), letOf(one.Expression, scope));
+        else if (kind === "ExpressionStatement") result.last = one.Expression;
+      }
+      const last = element.Expression || result.last;
+      if (!last) return { ...frame(), value: new Set() };
+      if (kindNames[last.Kind] === "FunctionDeclaration") return block(last.Body, scope);
+      if (isTable(last.ResultType)) return { ...evaluated(last, scope), value: new Set() };
+      return { ...frame(), value: valuesOf(last, scope) };
+    }
+
+    function letOf(expression, scope) {
+      const kind = kindNames[expression.Kind];
+      if (kind === "FunctionDeclaration") return { declaration: expression, names: new Map(scope.names) };
+      if (kind === "MaterializeExpression") return letOf(expression.Expression, scope);
+      return isTable(expression.ResultType) ? evaluated(expression, scope) : valuesOf(expression, scope);
+    }
+
+    const scope = { names: new Map(), frames: [], outer: null, input: null, within: new Set(), joined: false, depth: 0 };
+    const statements = listed(code.Syntax.Statements).map((one) => one.Element).filter(Boolean);
+    const declared = statements.length === 1 && kindNames[statements[0].Kind] === "LetStatement"
+      && kindNames[statements[0].Expression.Kind] === "FunctionDeclaration" && statements[0].Expression;
+    let whole;
+    if (declared) {
+      for (const one of listed(declared.Parameters.Parameters)) {
+        const parameter = one.Element.NameAndType, table = kindNames[parameter.Type.Kind] === "SchemaTypeExpression";
+        scope.names.set(nameOf(parameter.Name), table ? frame() : new Set());
+      }
+      whole = block(declared.Body, scope);
+    } else whole = block(code.Syntax, scope);
+    const written = (found) => [...found].sort().map((one) => [...JSON.parse(one.slice(1)), +one[0]]);
+    const columns = [...whole.columns.values()].map((one) => [one.name, written(new Set([...one.values, ...one.clash]))]);
+    if (whole.value.size && !columns.length) columns.push([VALUE, written(whole.value)]);
+    return { columns, rows: written(after(whole.rows, FILTER - 9 + SORT)), named: [...named].sort().map((one) => JSON.parse(one)),
+      blind: [...blind].sort() };
+  };
+};

@@ -4,7 +4,7 @@ Belongs here: that, and small projects of KQL. Does not: any expectation.
 """
 
 import atexit
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -70,11 +70,13 @@ def lend_what_was_parsed() -> None:
 
 
 @contextmanager
-def nothing_lent() -> Iterator[None]:
+def nothing_lent() -> Generator[None]:
     """Read KQL as a user's process does."""
     _lends.append(False)
-    yield
-    _lends.pop()
+    try:
+        yield
+    finally:
+        _lends.pop()
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from orchestration.kusto.definitions import Asked, Definition
-from orchestration.kusto.language.engine import Database, Query
+from orchestration.kusto.language.engine import Database, Diagnostic, ParserFailed, Query, Span
 from orchestration.kusto.objects import Kind
 from orchestration.kusto.parsed import Parses, digest_of
 
@@ -40,9 +40,7 @@ class Analysed:
         found = dict(self.sources)
         for asked, query in self.queries:
             for read in () if asked.sample else query.reads:
-                place = asked.place(read.span.start)
-                if place is not None:
-                    found.setdefault((_KINDS[read.kind], read.name), place)
+                found.setdefault((_KINDS[read.kind], read.name), asked.place(read.span.start))
         return found
 
 
@@ -98,7 +96,10 @@ class Analysis:
         named = self._reachable(text)
         told = [*self._database.tables, *self._database.views, *self._database.functions]
         digest = digest_of(*(part for one in told if one[0] in named for part in one))
-        return self._parses.query(text, digest, lambda: self._database)
+        try:
+            return self._parses.query(text, digest, lambda: self._database)
+        except ParserFailed as error:
+            return Query([Diagnostic(Span(0, 0), "KS", "Error", str(error))], (), (), None)
 
     @cached_property
     def _database(self) -> Database:

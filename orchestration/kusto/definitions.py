@@ -12,7 +12,7 @@ from orchestration.core.problems import Problem
 from orchestration.kusto.commands import commands_of, part_of, parts_of
 from orchestration.kusto.file_rules import NAMED, file_problems
 from orchestration.kusto.files import KqlFile
-from orchestration.kusto.language.engine import Command, Part
+from orchestration.kusto.language.engine import Command, ParserFailed, Part
 from orchestration.kusto.literals import Piece, pieces_of
 from orchestration.kusto.objects import Kind, KustoObject, Statement
 from orchestration.kusto.parsed import Parses, digest_of
@@ -25,17 +25,17 @@ _HEAD = "let SluiceAnalysed = "
 class Asked:
     """A query that a file holds, or that stands for what it holds.
 
-    `whole`: its columns are those of the object. `anywhere` is the place of what has none of its own; None
-    where it is nobody's: the parser would say it of what stands for a call. A `sample` reads for nobody.
+    `anywhere` is the place of what has none of its own. `whole`: its columns are those of the object. A
+    `sample` reads for nobody.
     """
 
     text: str
     pieces: Sequence[Piece]
+    anywhere: int
     whole: bool = True
-    anywhere: int | None = None
     sample: bool = False
 
-    def place(self, offset: int) -> int | None:
+    def place(self, offset: int) -> int:
         """Return where in the file a character of the query stands."""
         for piece in self.pieces:
             if piece.query <= offset <= piece.query + piece.length:
@@ -69,7 +69,7 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
     """Read one file."""
     try:
         read = commands_of(file.text, parses)
-    except RuntimeError as error:
+    except ParserFailed as error:
         return [
             file.problem(0, str(error), "a text of a form that people write", "cut it into several functions")
         ]
@@ -99,7 +99,7 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
     if file.kind is Kind.VIEW:
         body = _needed(first, "SourceBody")
         made = replace(made, body=_text(file, body))
-        query = Asked(made.body[1:-1], [Piece(0, body.span.start + 1, len(made.body) - 2)])
+        query = Asked(made.body[1:-1], [Piece(0, body.span.start + 1, len(made.body) - 2)], body.span.start)
         return Definition(file, made, read.commands, [query], sources=list(_sources(first)))
     columns = [column for command in read.commands for column in table_columns(command)]
     policies = [_of_policy(file, command) for command in read.commands]
@@ -123,12 +123,12 @@ def _of_function(made: KustoObject, parameters: Part, body: Part, sample_at: int
         Piece(len(_HEAD), parameters.span.start, len(made.parameters)),
         Piece(len(_HEAD) + len(made.parameters) + 1, body.span.start, len(made.body)),
     ]
-    yield Asked(f"{_HEAD}{made.parameters} {made.body};", pieces)
+    yield Asked(f"{_HEAD}{made.parameters} {made.body};", pieces, body.span.start)
     if made.sample:  # whether it fits the parameters; what the body makes of it is not asked
         head, opening = f"{_HEAD}{made.parameters} {{ 0 }}; SluiceAnalysed", made.sample.find("(")
         given = made.sample[opening:]
         place = Piece(len(head), sample_at + opening, len(given))
-        yield Asked(head + given, [place], whole=False, anywhere=sample_at, sample=True)
+        yield Asked(head + given, [place], sample_at, whole=False, sample=True)
 
 
 def _sources(command: Command) -> Iterator[tuple[Kind, str, int]]:
@@ -154,7 +154,7 @@ def _of_policy(file: KqlFile, command: Command) -> tuple[list[Asked], list[tuple
 
 def _literal(file: KqlFile, part: Part) -> Asked:
     pieces = pieces_of(_text(file, part), part.value, part.span.start)
-    return Asked(part.value, pieces, whole=False, anywhere=part.span.start)
+    return Asked(part.value, pieces, part.span.start, whole=False)
 
 
 def _within(literal: Asked, query: str) -> Asked:
@@ -167,7 +167,7 @@ def _within(literal: Asked, query: str) -> Asked:
             last = min(piece.query + piece.length, at + 1 + len(query))
             if first < last:
                 pieces.append(Piece(first - at - 1, piece.file + first - piece.query, last - first))
-    return Asked(query, pieces, whole=False, anywhere=start)
+    return Asked(query, pieces, start, whole=False)
 
 
 def _needed(command: Command, name: str) -> Part:

@@ -20,6 +20,9 @@ _LONGEST = 262_144
 # What a reader does not see, or sees elsewhere than where the parser has it: control characters, line ends
 # that are one for some programs only, and marks that turn the direction of writing.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+# What is nested deeper the parser takes minutes for, and the service refuses.
+_DEEPEST = 200
+_BRACKETS = re.compile(r"[(\[{]|[)\]}]")
 _COMMENT = re.compile(r"\s*//\s*(?P<word>[a-z]+):\s*(?P<said>.*?)\s*")
 
 
@@ -121,6 +124,14 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
             "no control characters but tabs and ends of lines, and no marks of direction",
             f"take it away, or write it as `\\u{ord(unseen[0]):04x}` in a string",
         )  # fmt: skip
+    depth = 0
+    for bracket in _BRACKETS.finditer(file.text):
+        depth = depth + 1 if bracket[0] in "([{" else max(depth - 1, 0)
+        if depth > _DEEPEST:
+            return file.problem(
+                bracket.start(), f"brackets are nested more than {_DEEPEST} deep", "a text that people write",
+                "cut it into several functions",
+            )  # fmt: skip
     return file
 
 

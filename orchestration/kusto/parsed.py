@@ -40,6 +40,7 @@ class Parses:
         self._by = f"{_FORM} {language_digest()}"
         self._kept = self._read()
         self._asked: dict[str, Any] = {}
+        self._is_new = False
 
     def __enter__(self) -> Self:
         return self
@@ -47,7 +48,7 @@ class Parses:
     def __exit__(self, error: object, *_: object) -> None:
         if self._language is not None:
             self._language.__exit__()
-        if error is None and self._asked.keys() != self._kept.keys():
+        if error is None and (self._is_new or self._asked.keys() != self._kept.keys()):
             self._write()
 
     @property
@@ -94,7 +95,7 @@ class Parses:
                 self._asked[key] = self._kept[key]
                 return found
         answer = ask()
-        self._asked[key] = json_of(answer)
+        self._asked[key], self._is_new = json_of(answer), True
         return answer
 
     def _read(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def query_problems(of: Definition, asked: Asked, query: Query) -> Iterator[Probl
     for one in query.diagnostics:
         place = asked.place(one.span.start)
         is_error = one.severity == "Error" or one.code in _AS_ERRORS
-        if not is_error or place is None or (elsewhere and one.code == _UNKNOWN_DATABASE):
+        if not is_error or (elsewhere and one.code == _UNKNOWN_DATABASE):
             continue
         yield of.file.problem(
             place, f"{one.code}: {one.message.rstrip('.')}",
@@ -57,9 +57,8 @@ def query_problems(of: Definition, asked: Asked, query: Query) -> Iterator[Probl
             "correct it here, or the model whose export feeds the table",
         )  # fmt: skip
     for use in query.uses:
-        place = asked.place(use.span.start)
-        if place is not None and (wrong := _wrong(of, use)):
-            yield of.file.problem(place, *wrong)
+        if wrong := _wrong(of, use):
+            yield of.file.problem(asked.place(use.span.start), *wrong)
 
 
 def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:

@@ -131,12 +131,7 @@ def _given(of: Definition, analysis: Analysis) -> Iterator[Problem]:
     """Yield policies whose query gives another table than the one they are of: Kusto refuses them."""
     held = dict(analysis.tables.get(of.made.name, ()))
     for asked, query in analysis.found[of.made.key].queries:
-        if (
-            held
-            and asked.anywhere is not None
-            and not query.diagnostics
-            and dict(query.columns or ()) != held
-        ):
+        if held and not query.diagnostics and dict(query.columns or ()) != held:
             listed = ", ".join(f"{name}: {kind}" for name, kind in held.items())
             yield of.file.problem(
                 asked.anywhere,

@@ -23,6 +23,10 @@ class ParserMissing(Exception):
     """The extra `kusto` is not installed."""
 
 
+class ParserFailed(Exception):
+    """The parser cannot say anything of a text: its own error, or it took too long or too much memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A part of a text, half-open, in characters of Python (not in UTF-16 units, which the parser counts)."""
@@ -202,7 +206,7 @@ class KustoLanguage:
     def _ask(self, name: str, given: Mapping[str, Any]) -> Any:
         answer = json.loads(self._v8.ask(name, json.dumps(given)))
         if "error" in answer:
-            raise RuntimeError(f"Microsoft's parser failed at {name}: {answer['error']}")
+            raise ParserFailed(f"Microsoft's parser failed at {name}: {answer['error']}")
         return answer["answer"]
 
 

@@ -196,6 +196,7 @@ var sluice = (function () {
   // and the columns that it gives (null: no table).
   function query(text, state) {
     const code = K.KustoCode.ParseAndAnalyze(text, state);
+    if (!code.HasSemantics) throw new Error("the text is nested too deep");
     const reads = {}, uses = {};
     const use = (what, name, element, rest) => {
       const key = [what, name, JSON.stringify(rest || 0)].join(" ");
@@ -265,6 +266,7 @@ var sluice = (function () {
     tokens: (given) => tokens(given.text),
     database: (given) => { state = globals(given); return null; },
     query: (given) => query(given.text, state),
+    few: (given) => readByFew(given.text, given.kinds),
     call: (given) => call(given.text),
     builtins: () => listed(K.Functions.All).map((one) => one.Name),
     kinds: () => listed(K.EngineCommands.All).map((one) => ({ name: one.Name, grammar: one.Grammar || "" })),

@@ -56,7 +56,7 @@ class Apart:
             self._pipe(self._process.stdin).write(json.dumps([name, given]).encode() + b"\n")
             self._pipe(self._process.stdin).flush()
             answer = self._pipe(self._process.stdout).readline()
-        except OSError:
+        except (OSError, ValueError):  # it has ended, and so have its pipes
             answer = b""
         return answer.decode() or json.dumps({"error": "its process has ended"})
 

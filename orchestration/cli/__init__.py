@@ -15,6 +15,8 @@ from orchestration.cli import (
     exports,
     impact,
     incidents,
+    kusto,
+    kusto_database,
     promoting,
     published,
     quarantine,
@@ -27,6 +29,7 @@ app.add_typer(backups.app, name="backup", no_args_is_help=True)
 app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
+app.add_typer(kusto.app, name="kusto", no_args_is_help=True)
 
 __all__ = [
     "app",
@@ -35,6 +38,7 @@ __all__ = [
     "diff",
     "environments_made",
     "impact",
+    "kusto_database",
     "promoting",
     "published",
     "quarantine",

@@ -24,14 +24,16 @@ _NEWEST = 5
 
 
 def status_tables(rows: Sequence[Row], everything: bool) -> list[Table]:
-    """Return a table for sources and one for exports: the newest partitions and every troubled one.
+    """Return a table for sources, for exports, and for fills if any: the newest and every troubled partition.
 
     A line a partition: what needs somebody is told in full elsewhere. Exports without a connection are left
     out, unless everything is asked for.
     """
     tables: list[Table] = []
-    for kind in ("source", "export"):
+    for kind in ("source", "export", "fill"):
         of_kind = [row for row in rows if row.kind == kind]
+        if kind == "fill" and not of_kind:
+            continue
         shown = of_kind if everything else _newest_and_troubled(of_kind)
         left_out = len(of_kind) - len(shown)
         caption = f"{left_out} more partitions need nobody: --all shows them" if left_out else None

@@ -52,6 +52,7 @@ VARIABLES = {
     "SLUICE_AZURE_ACCOUNT": "azure_account",
     "SLUICE_S3_ENDPOINT_URL": "s3_endpoint_url",
     "SLUICE_MASKING_KEY": "masking_key",
+    "SLUICE_SCRATCH_KUSTO": "scratch_kusto",
     "SLUICE_ENVIRONMENTS_DIR": "environments_dir",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
@@ -68,7 +69,7 @@ AREA_VARIABLES = (
 # What a deployment may do without.
 _OPTIONAL = (
     "declared", "published_url", "cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url",
-    "masking_key", "data_docs_url", "ui_url",
+    "masking_key", "data_docs_url", "ui_url", "scratch_kusto",
 )  # fmt: skip
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
 OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
@@ -86,8 +87,11 @@ class Settings(BaseModel):
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
     `data_docs_url` is where people read Data Docs, for links (None: nowhere).
     `ui_url` is where people reach the UI, for links in messages.
+    `scratch_kusto` is the secret URL of the one database of Azure Data Explorer that a scratch or local
+    deployment may change (`kusto.places`).
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
-    use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
+    use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`). `work_connections` are
+    those of work deployments, whatever this one is: what is not to be written to from here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,6 +108,7 @@ class Settings(BaseModel):
     azure_account: str | None = None
     s3_endpoint_url: str | None = None
     masking_key: SecretStr | None = None
+    scratch_kusto: SecretStr | None = None
     warehouse_path: Path
     state_url: SecretStr
     deliveries_dir: Path
@@ -117,8 +122,12 @@ class Settings(BaseModel):
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
     data_docs_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")
     connections: Mapping[str, SecretStr] = {}
+    work_connections: Mapping[str, SecretStr] = {}
 
-    @field_serializer("azure_connection_string", "masking_key", "state_url", "connections", when_used="json")
+    @field_serializer(
+        "azure_connection_string", "masking_key", "scratch_kusto", "state_url", "connections",
+        "work_connections", when_used="json",
+    )  # fmt: skip
     def _hidden(self, value: Any) -> Any:
         """In text a secret is stars; pydantic's own would read a reference for that."""
         return dict.fromkeys(value, _STARS) if isinstance(value, Mapping) else value and _STARS
@@ -200,6 +209,8 @@ class Settings(BaseModel):
         variables["SLUICE_DBT_MACROS"] = str(SHARED_DBT_MACROS)
         for name, secret in self.connections.items():
             variables[self.variable_of(name)] = written(secret)
+        for name, secret in self.work_connections.items():
+            variables[self.connection_variable(name, Environment.WORK)] = written(secret)
         return variables | quiet_environment() | {"DAGSTER_HOME": str(self.dagster_home)}
 
     @classmethod
@@ -254,6 +265,7 @@ class Settings(BaseModel):
             "environments_dir": data_dir.parent
             if shows_production
             else data_dir.with_name(f"{data_dir.name}.environments"),
+            "work_connections": of_work,
             "connections": of_work if said is not None and said.kind is Environment.WORK else connections,
         }
         values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}
@@ -355,6 +367,7 @@ def _check_masking_key(key: str) -> None:
 _SECRETS: dict[str, Callable[[str], object] | None] = {
     "SLUICE_AZURE_CONNECTION_STRING": check_connection_string,
     "SLUICE_MASKING_KEY": _check_masking_key,
+    "SLUICE_SCRATCH_KUSTO": None,
     "SLUICE_STATE_URL": None,
 }
 

@@ -14,6 +14,8 @@ from orchestration.graph.data_tests import DataTests
 from orchestration.graph.exports import export_assets
 from orchestration.graph.incidents import incidents_sensor
 from orchestration.graph.judging import judge_job
+from orchestration.graph.kusto import kusto_assets, kusto_checks
+from orchestration.graph.kusto_asking import kusto_sensor
 from orchestration.graph.models import dbt_assets
 from orchestration.graph.partitions import partitions_definitions
 from orchestration.graph.publishing import publish_after, publishing_schedules
@@ -23,6 +25,7 @@ from orchestration.graph.run_leases import run_executor
 from orchestration.graph.sensors import drops_sensor
 from orchestration.graph.table_checks import TableChecks
 from orchestration.graph.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
+from orchestration.operations.fills import starts_with
 from orchestration.operations.site import Site
 from orchestration.transformation.runner import DbtProcess
 
@@ -34,7 +37,8 @@ def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definit
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
         project = site.project
-        partitions_of = partitions_definitions(project.partition_starts)
+        filled = project.kusto.filled if project.kusto is not None else ()
+        partitions_of = partitions_definitions(starts_with(project.partition_starts, filled))
         dbt = DbtProcess(
             site.deployment.settings,
             project.identity.dbt_stamp,
@@ -46,13 +50,15 @@ def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definit
                 *ingestion_assets(site, checks, partitions_of),
                 *dbt_assets(site, checks, partitions_of),
                 *export_assets(site, partitions_of),
+                *kusto_assets(site, partitions_of),
             ],
-            asset_checks=reconciled_checks(site, partitions_of),
+            asset_checks=[*reconciled_checks(site, partitions_of), *kusto_checks(site)],
             sensors=[
                 drops_sensor(site),
                 deliveries_sensor(site),
                 incidents_sensor(site),
                 *reconcile_sensor(site),
+                *kusto_sensor(site),
             ],
             schedules=[*upkeep_schedules(site), *publishing_schedules(site)],
             jobs=[judge_job(site, checks), *jobs],

@@ -10,6 +10,7 @@ import dagster as dg
 
 from orchestration.graph.exports import NOT_CONFIGURED
 from orchestration.graph.in_process import Result
+from orchestration.kusto.objects import filled_key
 from orchestration.operations.due_run import DueRun
 from orchestration.project.loading import Project
 from orchestration.project.names import GATE_CHECK
@@ -38,6 +39,7 @@ class Finished:
 def finished(project: Project, run: DueRun, result: Result) -> Finished:
     """Return what a run's events say became of it."""
     exports = {dg.AssetKey(project.exports[name].asset_key) for name in run.exports}
+    exports |= {dg.AssetKey(filled_key(name)) for name in run.fills}
     failures, warnings, passed, skipped = list[str](), list[str](), list[str](), list[str]()
     built, sent = list[str](), list[str]()
     for event in result.events:

@@ -32,6 +32,7 @@ from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import Cursor, Held, find_due, held_still
 from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, run_key_of
+from orchestration.operations.fills import behind, fills_due
 from orchestration.operations.rebuilding import Rebuild, built_without, rebuild_of
 from orchestration.state.records import Delivery, DeliveryKind
 
@@ -112,7 +113,8 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
             for run in (
                 *checks_due(desk, began, asked_for),
                 *deliveries_due(desk, began, asked_for),
-                *tries.deliveries(exists),
+                *tries.sendings(exists),
+                *fills_due(desk, began, asked_for, older=retry),
             )
             if run.run_key not in others
         ]
@@ -354,6 +356,7 @@ def _execute(
     checks_alone: Collection[dg.AssetCheckKey] = (),
 ) -> Finished:
     """Run what is due; with `checks_alone` those checks and no asset."""
+    run = run if checks_alone else behind(desk, run)
     add_drop(desk.instance, run.partition.partitioning, run.partition_key)
     tags = (
         run.tags

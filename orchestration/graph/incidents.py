@@ -72,7 +72,8 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
         tables, exports = selections.tables(run), selections.exports(run)
         by_dagster = run.tags.get(WILL_RETRY_TAG) == "true" and now < ended_at(record) + 2 * wait_of(desk)
         # What a correction has built so far says nothing of what it is still to build and to send.
-        again = run.run_id in left or by_dagster or not at_work[key].isdisjoint(tables | exports)
+        fills = selections.fills(run)
+        again = run.run_id in left or by_dagster or not at_work[key].isdisjoint(tables | exports | fills)
         yield FailedRun(
             run.run_id,
             key,
@@ -82,6 +83,7 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
             ended_at(record),
             error,
             retries_left=int(again),
+            fills=tuple(sorted(fills)),
             later=frozenset(takewhile(lambda other, this=run.run_id: other != this, runs_of(key))),
         )
 
@@ -90,7 +92,9 @@ def _at_work(instance: dg.DagsterInstance, selections: Selections) -> Mapping[st
     """Return the tables and exports that runs which are queued or at work are to make, by partition."""
     found = defaultdict[str, set[str]](set)
     for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)):
-        found[run.tags.get(PARTITION_NAME_TAG, "")] |= selections.tables(run) | selections.exports(run)
+        found[run.tags.get(PARTITION_NAME_TAG, "")] |= (
+            selections.tables(run) | selections.exports(run) | selections.fills(run)
+        )
     return found
 
 

@@ -18,6 +18,7 @@ from orchestration.graph.crashes import DIED_TAG, STARTED_BY_TAG
 from orchestration.graph.reasons import may_pass
 from orchestration.operations.deliveries_due import deliveries_again
 from orchestration.operations.due_run import RUN_KEY_TAG, TRY_TAG, DueRun, Try
+from orchestration.operations.fills import fills_again
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import DELIVERY_CHECK, GATE_CHECK
@@ -39,6 +40,7 @@ class FailedTry:
     due_at: datetime
     tables: frozenset[Partition]
     exports: frozenset[str]
+    fills: frozenset[str]
 
     @property
     def partition_key(self) -> str:
@@ -53,6 +55,8 @@ class Selections:
         self._partitionings = {name: table.partitioning for name, table in project.lineage.tables.items()}
         self._tables = {dg.AssetKey(table.asset_key): name for name, table in project.lineage.tables.items()}
         self._exports = {dg.AssetKey(export.asset_key): name for name, export in project.exports.items()}
+        filled = project.kusto.filled if project.kusto is not None else ()
+        self._fills = {dg.AssetKey(table.asset_key): table.table for table in filled}
 
     def tables(self, run: dg.DagsterRun) -> frozenset[str]:
         """Return the tables that a run was to build."""
@@ -66,6 +70,10 @@ class Selections:
     def exports(self, run: dg.DagsterRun) -> frozenset[str]:
         """Return the exports that a run was to send."""
         return frozenset(self._exports[key] for key in run.asset_selection or () if key in self._exports)
+
+    def fills(self, run: dg.DagsterRun) -> frozenset[str]:
+        """Return the tables of Kusto that a run was to fill."""
+        return frozenset(self._fills[key] for key in run.asset_selection or () if key in self._fills)
 
 
 class SecondTries:
@@ -81,27 +89,30 @@ class SecondTries:
         tries = failed_tries(instance, site, self._selections)
         self._due = [item for item in tries if item.due_at <= now]
         self.partitions, self.run_keys = set[Partition](), set[str]()
-        self._failed: dict[tuple[str, str], str] = {}
+        self._failed, self._unfilled = dict[tuple[str, str], str](), dict[tuple[str, str], str]()
         for item in self._due:
-            partitions, exports = self._asked_since(item)
+            partitions, exports, fills = self._asked_since(item)
             if item.tables and not partitions & item.tables:
                 self.partitions |= item.tables
                 self.run_keys.add(item.run_key)
             left = ((name, item.partition_key) for name in item.exports if name not in exports)
             self._failed |= dict.fromkeys(left, item.run.run_id)
+            unfilled = ((name, item.partition_key) for name in item.fills if name not in fills)
+            self._unfilled |= dict.fromkeys(unfilled, item.run.run_id)
 
-    def deliveries(self, run_exists: Callable[[str], bool]) -> list[DueRun]:
-        """Return the runs of exports that are still to be sent."""
-        return deliveries_again(self._site, self._now, run_exists, self._failed)
+    def sendings(self, run_exists: Callable[[str], bool]) -> list[DueRun]:
+        """Return the runs of exports that are still to be sent, and of tables that are to be filled."""
+        sent = deliveries_again(self._site, self._now, run_exists, self._failed)
+        return [*sent, *fills_again(self._site, run_exists, self._unfilled)]
 
     def claim(self, run: DueRun, owner: str) -> bool:
         """Whether a run may be started: no other process starts the second try of any part of it."""
-        named = {*run.relations, *run.exports}
+        named = {*run.relations, *run.exports, *run.fills}
         tries = {
             (item.run.run_id, name)
             for item in self._due
             if item.partition_key == run.partition_key
-            for name in named & (self._selections.tables(item.run) | item.exports)
+            for name in named & (self._selections.tables(item.run) | item.exports | item.fills)
         }
         deployment = self._site.deployment
         return not tries or deployment.store.incidents.claim_tries(tries, owner, deployment.clock())
@@ -113,7 +124,7 @@ class SecondTries:
             if item.partition_key not in keys and not busy(item.partition_key):
                 self._instance.add_run_tags(item.run.run_id, {TRY_TAG: Try.OVER.value})
 
-    def _asked_since(self, item: FailedTry) -> tuple[frozenset[Partition], frozenset[str]]:
+    def _asked_since(self, item: FailedTry) -> tuple[frozenset[Partition], frozenset[str], frozenset[str]]:
         """Return what of its partition was tried a second time since, as we asked for it, or a person."""
         again = {TRY_TAG: Try.SECOND.value}
         if item.partition_key:
@@ -127,6 +138,7 @@ class SecondTries:
         return (
             frozenset[Partition]().union(*map(self._selections.partitions, runs)),
             frozenset[str]().union(*map(self._selections.exports, runs)),
+            frozenset[str]().union(*map(self._selections.fills, runs)),
         )
 
 
@@ -152,6 +164,7 @@ def failed_tries(instance: dg.DagsterInstance, site: Site, selections: Selection
                 ended_at(record) + wait_of(site),
                 selections.partitions(run),
                 selections.exports(run),
+                selections.fills(run),
             )
         )
     return found

@@ -20,8 +20,10 @@ from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import place_tags
 from orchestration.graph.second_tries import SecondTries
 from orchestration.incidents.looking import note_complaints
+from orchestration.kusto.objects import filled_key
 from orchestration.operations.due import Cursor, Due, find_due
 from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, Try, run_key_of
+from orchestration.operations.fills import behind
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import RECONCILED_CHECK
@@ -65,10 +67,11 @@ def _run_is(
 
 
 def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:
-    """Return the assets of a due run: its tables, then its exports."""
+    """Return the assets of a due run: its tables, then its exports, and what is filled behind them."""
     tables = (project.lineage.tables[relation].asset_key for relation in run.relations)
     exports = (project.exports[name].asset_key for name in run.exports)
-    return [dg.AssetKey(key) for key in (*tables, *exports)]
+    fills = (filled_key(name) for name in run.fills)
+    return [dg.AssetKey(key) for key in (*tables, *exports, *fills)]
 
 
 def checks_of_run(
@@ -89,13 +92,13 @@ def selected_checks(graph: BaseAssetGraph[Any], assets: Collection[dg.AssetKey])
 
 
 def run_requests(
-    context: dg.SensorEvaluationContext, project: Project, runs: Sequence[DueRun]
+    context: dg.SensorEvaluationContext, site: Site, runs: Sequence[DueRun]
 ) -> list[dg.RunRequest]:
     """Return the runs that are due, as a sensor asks for them."""
-    repository = context.repository_def
+    repository, project = context.repository_def, site.project
     assert repository is not None  # a sensor is evaluated in its own code location
     requests: list[dg.RunRequest] = []
-    for run in runs:
+    for run in (behind(site, run) for run in runs):
         assets = selected_assets(project, run)
         requests.append(
             dg.RunRequest(
@@ -146,7 +149,7 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
         for note in dict.fromkeys(notes):
             context.log.info(note)
         return dg.SensorResult(
-            run_requests=run_requests(context, site.project, due.runs),
+            run_requests=run_requests(context, site, due.runs),
             dynamic_partitions_requests=_new_drops(due.runs),
             cursor=str(due.cursor),
             skip_reason=None if due.runs else dg.SkipReason(_nothing(due.complaints)),
@@ -182,7 +185,7 @@ def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Du
         failed=tries.run_keys.__contains__,
         again=tries.partitions,
     )
-    sent = tries.deliveries(lambda run_key: run_exists(context.instance, run_key))
+    sent = tries.sendings(lambda run_key: run_exists(context.instance, run_key))
     tries.settle([*due.runs, *sent], lambda key: run_under_way(context.instance, key))
     due = replace(due, runs=tuple(run for run in (*due.runs, *sent) if tries.claim(run, _SENSOR)))
     note_complaints(site.deployment, due.complaints)

@@ -14,6 +14,7 @@ from orchestration.graph.run_leases import run_executor
 from orchestration.graph.sensors import run_exists, run_requests
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due
+from orchestration.operations.fills import fills_due
 from orchestration.operations.retention import move_to_cold
 from orchestration.operations.site import Site
 from orchestration.state.deployment import Deployment
@@ -59,7 +60,7 @@ def deliveries_sensor(site: Site) -> dg.SensorDefinition:
         minimum_interval_seconds=max(60, site.deployment.settings.sensor_interval_seconds),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tries refused rows, and checks that could not run, again once their time has come; sends"
-        " plans that a person approved.",
+        " plans that a person approved; fills the tables of Kusto that functions fill.",
     )
     def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = site.deployment.clock()
@@ -68,11 +69,12 @@ def deliveries_sensor(site: Site) -> dg.SensorDefinition:
             return run_exists(context.instance, run_key)
 
         runs = [
-            *checks_due(site, now, exists), *deliveries_due(site, now, exists)
+            *checks_due(site, now, exists), *deliveries_due(site, now, exists),
+            *fills_due(site, now, exists),
         ]  # fmt: skip
         if not runs:
-            return dg.SkipReason("no refused row and no check is due again, and no approved plan waits")
-        return dg.SensorResult(run_requests=run_requests(context, site.project, runs))
+            return dg.SkipReason("no refused row, check or fill is due, and no approved plan waits")
+        return dg.SensorResult(run_requests=run_requests(context, site, runs))
 
     return deliveries
 

@@ -27,12 +27,14 @@ class Urgency(StrEnum):
 class RootKind(StrEnum):
     """What a trouble is with: a partition of a table, of a source that did not land, of an export's delivery.
 
-    `CONNECTION` is a vendor or storage, `PLATFORM` the deployment itself, `PROMISE` what ends on a day.
+    `FILL` is a partition of a table of Kusto that a function fills, `CONNECTION` a vendor or storage,
+    `PLATFORM` the deployment itself, `PROMISE` what ends on a day.
     """
 
     TABLE = "table"
     SOURCE = "source"
     DELIVERY = "delivery"
+    FILL = "fill"
     CONNECTION = "connection"
     PLATFORM = "platform"
     PROMISE = "promise"

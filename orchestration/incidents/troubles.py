@@ -21,6 +21,7 @@ from orchestration.incidents.deadlines import Deadlines
 from orchestration.incidents.folding import NOTHING_KNOWN, Drafts, Known
 from orchestration.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
 from orchestration.operations.causes import LAND_AGAIN
+from orchestration.operations.fills import fills_of
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.state.moments import utc
@@ -50,6 +51,7 @@ class FailedRun:
     cause: str = ""
     retries_left: int = 0
     later: frozenset[str] | None = None
+    fills: tuple[str, ...] = ()
 
     def before(self, run_id: str, moment: datetime | None) -> bool:
         """Whether what a run did, at a moment, was done after this one had failed."""
@@ -202,6 +204,18 @@ class _Look:
                     shared = "" if root in self._known else connection
                     down = bool(shared) and not self._answers(connection, run)
                     self._failed(root, TroubleKind.DELIVERY_FAILED, run, connection=shared, down=down)
+            for name in run.fills:
+                self._unfilled(name, run)
+
+    def _unfilled(self, name: str, run: FailedRun) -> None:
+        """Find a table of Kusto that nothing but a run's failure keeps from being filled."""
+        fills, root = fills_of(self._site), Root(RootKind.FILL, name, run.partition_key)
+        table = fills.tables.get(name) if fills is not None else None
+        if fills is None or table is None or not table.partitioning.holds(root.partition_key):
+            return
+        report = fills.report(table, root.partition_key)
+        if report.open and fills.is_due(report) and root not in self.drafts:
+            self._failed(root, TroubleKind.DELIVERY_FAILED, run, owner=table.owner)
 
     def _connection(self, export: str) -> str:
         return self._project.exports[export].spec.destination.connection

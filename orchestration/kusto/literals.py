@@ -28,7 +28,7 @@ def pieces_of(written: str, value: str, at: int) -> Sequence[Piece]:
 
     Empty where it is written in a way that is not known here.
     """
-    start, characters = _characters(written)
+    start, characters = characters_of(written)
     if "".join(character for character, _ in characters) != value:
         return ()
     pieces: list[Piece] = []
@@ -41,8 +41,8 @@ def pieces_of(written: str, value: str, at: int) -> Sequence[Piece]:
     return pieces or [Piece(0, at + start, 0)]
 
 
-def _characters(written: str) -> tuple[int, list[tuple[str, int]]]:
-    """Return where the value begins, and each of its characters with the width in which it is written."""
+def characters_of(written: str) -> tuple[int, list[tuple[str, int]]]:
+    """Return where a literal's value begins, and its characters with the width in which each is written."""
     start = 1 if written[:1] in ("h", "H") else 0
     if written[start : start + 3] in _FENCES:
         return start + 3, [(character, 1) for character in written[start + 3 : -3]]

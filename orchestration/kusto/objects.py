@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from orchestration.core.partitions import Partitioning
 from orchestration.core.stages import Stage
 
 
@@ -72,6 +73,49 @@ class KustoObject:
         return "".join(one.digest for one in self.statements)
 
 
+def filled_key(table: str) -> tuple[str, str]:
+    """Return the key of the asset that fills a table; functions and views have keys of the same form."""
+    return "kusto", table
+
+
+@dataclass(frozen=True, slots=True)
+class FilledTable:
+    """A table that a function fills.
+
+    Args:
+        table: its name.
+        function: the name of the function.
+        file: relative to the project directory.
+        stage: that of the file.
+        description: what it holds.
+        owner: who answers for it.
+        partitioning: how it is cut; a function is called for each partition, or once for a whole table.
+        exports: those that feed what the function reads.
+        after: other tables that a function fills and this one reads.
+        reads: the function, and all objects of `kusto/` that it reads.
+        code: a digest of these.
+        columns: what the function gives, as (name, Kusto type).
+    """
+
+    table: str
+    function: str
+    file: str
+    stage: Stage
+    description: str
+    owner: str
+    partitioning: Partitioning
+    exports: tuple[str, ...]
+    after: tuple[str, ...]
+    reads: tuple[tuple[Kind, str], ...]
+    code: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def asset_key(self) -> tuple[str, str]:
+        """The asset that fills it."""
+        return filled_key(self.table)
+
+
 @dataclass(frozen=True, slots=True)
 class Fed:
     """A table that an export feeds: its columns are the export's, as (name, Kusto type).
@@ -99,6 +143,7 @@ class KustoProject:
         scratch_database: the one database that scratch may change; "" for none.
         objects: parents before children: tables, functions by what they read, views.
         feeds: the tables of the database that exports feed, each once for each export.
+        filled: the tables that functions fill, each after those that it reads.
     """
 
     connection: str
@@ -107,3 +152,4 @@ class KustoProject:
     scratch_database: str = ""
     objects: Sequence[KustoObject] = ()
     feeds: Sequence[Fed] = ()
+    filled: Sequence[FilledTable] = ()

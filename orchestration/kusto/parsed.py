@@ -69,6 +69,10 @@ class Parses:
         """Analyse a query in a database: `database` is a digest of what of it the query may read."""
         return self._answer(Query, digest_of("query", text, database), lambda: self._analysed(text, use()))
 
+    def words(self, text: str) -> Sequence[str]:
+        """Return the words of a text without blanks and comments."""
+        return list(self._plain(digest_of("words", text), lambda: list(self.language.tokens(text))))
+
     def call(self, text: str) -> str:
         """Return the function that a text calls with literals alone, "" if it is not one such call."""
         return str(self._plain(digest_of("call", text), lambda: self.language.call(text)))

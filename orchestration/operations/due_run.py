@@ -42,7 +42,8 @@ class DueRun:
     All of them are cut alike: what is made of the partition, but cut otherwise, is another run's. `kind` is
     that of its deliveries, where a person asked for another than what the data call for. `checks` are
     (relation, check) of tables that stay as they are, to be judged again. `attempt` is None where a person
-    asked for it, and of checks alone, which are tried again by themselves.
+    asked for it, and of checks alone, which are tried again by themselves. `fills` are tables of Kusto that
+    functions fill, behind the exports.
     """
 
     partition: Partition
@@ -53,6 +54,7 @@ class DueRun:
     kind: str = ""
     checks: tuple[tuple[str, str], ...] = ()
     attempt: Try | None = None
+    fills: tuple[str, ...] = ()
 
     @property
     def partition_key(self) -> str:

@@ -13,6 +13,7 @@ from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
 from orchestration.gate.gate import GateReport
 from orchestration.ingestion.staging import complaints_about
+from orchestration.operations.fills import fills_of
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
@@ -80,7 +81,26 @@ def status(site: Site, today: date | None = None) -> list[Row]:
             _export_row(site, records, target, key, held_by)
             for key in sorted(records.landed(target.table.partitioning))
         ]
-    return sources + exports
+    return sources + exports + _fill_rows(site, records)
+
+
+def _fill_rows(site: Site, records: Records) -> list[Row]:
+    """Return how the partitions stand of tables that functions fill."""
+    fills, rows = fills_of(site, records), list[Row]()
+    if fills is None:
+        return rows
+    for name, table in fills.tables.items():
+        for key in fills.keys(table):
+            report, fill = fills.report(table, key), fills.latest(name).get(key)
+            if not report.open:
+                standing, why = Standing.WAITING, report.reasons[0]
+            elif fill is None or fills.is_due(report):
+                standing, why = Standing.READY, "not filled from what is there now; `sluice run --retry`"
+            else:
+                older = fill.code != table.code
+                standing, why = Standing.DELIVERED, f"{fill.tag}{', by an older function' if older else ''}"
+            rows.append(Row("fill", name, key, standing, fill.rows if fill else None, why))
+    return rows
 
 
 def staging_complaints(site: Site) -> list[str]:

@@ -31,6 +31,7 @@ from orchestration.delivery.export_files.exports import Export, MadeOfWork, load
 from orchestration.kusto.feeds import feeds_of
 from orchestration.kusto.files import FOLDER as KUSTO
 from orchestration.kusto.files import kql_names
+from orchestration.kusto.filled import with_filled
 from orchestration.kusto.objects import KustoProject
 from orchestration.kusto.reading import KEPT, load_kusto
 from orchestration.project.directions import direction_problems
@@ -295,6 +296,12 @@ def _read(
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
     kusto, found = _kusto(settings, manifest, exports, bound, stages)
+    if kusto is not None:
+        cut_by = {name: lineage.tables[models[one.spec.model].relation] for name, one in exports.items()}
+        kusto, more = with_filled(
+            settings.project_dir, kusto, exports, lambda one: cut_by[one.name].partitioning, stages
+        )
+        found = [*found, *more]
     problems += found
     project = Project(
         contracts, manifest, suites, exports, lineage, identity, places, door, environments, work, kusto

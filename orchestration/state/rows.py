@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 # Names of fields that SQL has a use for, or that a table cannot have of two kinds.
-_COLUMNS = {"rows": "row_count", "check": "check_name"}
+_COLUMNS = {"rows": "row_count", "check": "check_name", "commit": "git_commit"}
 Record = TypeVar("Record", bound="DataclassInstance")
 
 

@@ -541,3 +541,36 @@ due_moments = Table(
     Column("ends_at", DateTime(timezone=True), nullable=False),  # the partition's end
     Index("due_moments_by_end", "ends_at"),
 )
+
+# What a partition of a Kusto table was filled from, by a function; see `kusto_fills`.
+kusto_fills = Table(
+    "kusto_fills",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),  # of the table
+    Column("partition_key", String(100), nullable=False),
+    Column("fill_id", String(64), nullable=False),
+    Column("function", Text, nullable=False),
+    Column("code", String(64), nullable=False),  # digest of the function and of what it reads
+    Column("inputs", JSON, nullable=False),  # {export: {partition key: version and delivery}}
+    Column("row_count", BigInteger, nullable=False),
+    Column("tag", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("run_id", String(100), nullable=False),
+    Column("filled_at", DateTime(timezone=True), nullable=False),
+    Index("kusto_fills_by_table", "name", "partition_key", "id"),
+)
+
+# What stands in a database of Azure Data Explorer because we put it there; see `kusto_objects`.
+kusto_objects = Table(
+    "kusto_objects",
+    metadata,
+    Column("database", String(1500), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("name", String(1024), primary_key=True),
+    Column("environment", String(100), nullable=False),
+    Column("digest", Text, nullable=False),  # of what git says
+    Column("held", String(64), nullable=False),  # of what the database then held
+    Column("git_commit", String(64), nullable=False),
+    Column("deployed_at", DateTime(timezone=True), nullable=False),
+)

@@ -23,6 +23,8 @@ from orchestration.state.earlier_results import take_over
 from orchestration.state.erasure_journal import ErasureJournal
 from orchestration.state.identity import Identities
 from orchestration.state.incidents import Incidents
+from orchestration.state.kusto_fills import Fills
+from orchestration.state.kusto_objects import KustoObjects
 from orchestration.state.leases import LIFETIME, Leases
 from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now
@@ -87,6 +89,8 @@ class StateStore:
         self.metrics = Metrics(self._engine)
         self.drops = Drops(self._engine, clock)
         self.incidents = Incidents(self._engine)
+        self.kusto_fills = Fills(self._engine)
+        self.kusto_objects = KustoObjects(self._engine)
         self._clock = clock
 
     def fold(self) -> None:

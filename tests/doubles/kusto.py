@@ -10,11 +10,12 @@ with `@type`, `@message` and `@permanent`; throttling is HTTP 429 ("Throttled re
 
 import json
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from .kusto_engine import Answer, Engine
 from .kusto_ingestion import Failed, Ingestion
 from .kusto_language import Refused
+from .kusto_objects import Objects, Parser
 from .kusto_storage import StorageAccount
 from .serving import LostAnswer, serve
 
@@ -34,19 +36,30 @@ class Kusto:
     Attributes:
         database: its name.
         engine: tables and extents.
-        ingestion: queues and worker.
         token: what `Authorization: Bearer` has to be; "" for none.
         throttled: so many of the next requests are answered with 429.
         broken: so many of the next requests are answered with 500.
         lost: beginnings of commands and queries whose next answer is lost after the work was done.
         forbidden: beginnings of commands that the principal has no right to.
+        objects: functions and views, where Microsoft's parser is given.
+        before: called with each command before it is executed, and may raise.
     """
 
-    def __init__(self, account: StorageAccount, database: str = "sluice", token: str = "") -> None:
+    def __init__(
+        self,
+        account: StorageAccount | None,
+        database: str = "sluice",
+        token: str = "",
+        parser: Parser | None = None,
+    ) -> None:
         self.database = database
         self.token = token
         self.engine = Engine(database)
-        self.ingestion = Ingestion(account, self.engine)
+        self._ingestion = Ingestion(account, self.engine) if account else None
+        self.before: Callable[[str], None] = lambda _: None
+        if parser is not None:
+            self.objects = Objects(self.engine, parser)
+            self.engine.others.append(self.objects.command)
         self.throttled = self.broken = 0
         self.lost: list[str] = []
         self.forbidden: list[str] = []
@@ -57,16 +70,24 @@ class Kusto:
             ]
         )
 
+    @property
+    def ingestion(self) -> Ingestion:
+        """Queues and worker; a double that was given no storage has none."""
+        assert self._ingestion is not None
+        return self._ingestion
+
     @contextmanager
     def running(self) -> Generator[str]:
         """Serve it with its worker; yields the URL of the connection."""
         with serve(self.app) as host:
-            self.ingestion.start()
+            if self._ingestion:
+                self._ingestion.start()
             try:
                 credentials = f"app:{self.token}@" if self.token else ""
                 yield f"adx://{credentials}{host}/{self.database}"
             finally:
-                self.ingestion.stop()
+                if self._ingestion:
+                    self._ingestion.stop()
 
     async def _manage(self, request: Request) -> Response:
         try:
@@ -76,7 +97,9 @@ class Kusto:
         text = body.get("csl", "")
         try:
             self._admit(request, text, body)
-            answer = self._own(text) or self._in_database(body).command(text)
+            self.before(text)
+            # V8, which the parser runs in, is not to be called within an event loop.
+            answer = self._own(text) or await run_in_threadpool(self._in_database(body).command, text)
         except Refused as refused:
             return _refusal(refused)
         if self._loses(text):
@@ -93,7 +116,8 @@ class Kusto:
         try:
             self._admit(request, body.get("csl", ""), body)
             options = json.loads(body.get("properties", "{}")).get("Options", {})
-            answer = self._in_database(body).query(body["csl"], options.get("notruncation") is True)
+            whole = options.get("notruncation") is True
+            answer = await run_in_threadpool(self._in_database(body).query, body["csl"], whole)
         except Refused as refused:
             return _refusal(refused)
         return LostAnswer() if self._loses(body["csl"]) else JSONResponse(_frames(answer))

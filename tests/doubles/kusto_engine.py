@@ -13,6 +13,7 @@ it in a single transaction), ".drop extents", ".create-merge table", ".create-or
 
 import json
 import math
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -30,6 +31,9 @@ _CSL_TYPES = {
     "guid": "System.Guid", "timespan": "System.TimeSpan", "dynamic": "System.Object",
 }  # fmt: skip
 MOST_RECORDS = 500_000
+_OF_EXTENTS = re.compile(
+    r"\.(?:replace|drop) extents |\.show ingestion failures|\.show table \['[^']*'\] extents"
+)
 _T = TypeVar("_T")
 
 
@@ -57,10 +61,19 @@ class Table:
     docstrings: dict[str, str] = field(default_factory=dict[str, str])
     mappings: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
     extents: list[Extent] = field(default_factory=list[Extent])
+    others_mappings: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     folder: str = ""
+    docstring: str = ""
+    policies: dict[str, Any] = field(default_factory=dict[str, Any])
     retention: str = "365000d"
     tag_policy: list[dict[str, str]] | None = None
     security: Security | None = None
+    security_said: dict[str, Any] | None = None
+
+    def secure(self, enabled: bool, query: str) -> None:
+        """Set row-level security; a query that the double cannot execute hides whatever is asked for."""
+        self.security_said = {"IsEnabled": enabled, "Query": query}
+        self.security = Security(enabled, query, self.columns)
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row, the columns that it has not as null."""
@@ -71,7 +84,8 @@ class Engine:
     """One database.
 
     `failures` are those of ingestions, `commands` all texts that were executed, `tag_policy` the database's
-    own extent tags retention policy; None: tags are kept.
+    own extent tags retention policy; None: tags are kept. `others` and `others_queries` are asked before it,
+    each answers what it knows and None to the rest.
     """
 
     def __init__(self, database: str) -> None:
@@ -81,6 +95,8 @@ class Engine:
         self.failures: list[dict[str, Any]] = []
         self.commands: list[str] = []
         self.tag_policy: list[dict[str, str]] | None = None
+        self.others: list[Callable[[str], Answer | None]] = []
+        self.others_queries: list[Callable[[str], Answer | None]] = []
 
     def command(self, text: str) -> Answer:
         """Execute a management command."""
@@ -96,9 +112,13 @@ class Engine:
             (".delete", "table"): self._delete_records,
             (".show", "ingestion", "failures", "|", "where"): self._show_failures,
         }
-        words = Words(text)
         with self.lock:
             self.commands.append(text)
+            # Of extents people type nothing that is worth the parser's time.
+            for other in () if _OF_EXTENTS.match(text) else self.others:
+                if (answer := other(text)) is not None:
+                    return answer
+            words = Words(text)
             for beginning, execute in known.items():
                 if words.taken(*beginning):
                     answer = execute(words)
@@ -108,10 +128,13 @@ class Engine:
 
     def query(self, text: str, notruncation: bool) -> Answer:
         """Execute a query."""
-        words = Words(text)
         with self.lock:
             self.commands.append(text)
-            table = self._table(words.name())
+            for other in self.others_queries:
+                if (answer := other(text)) is not None:
+                    return answer
+            words = Words(text)
+            table = self.table(words.name())
             rows = [row for row in table.rows() if table.security is None or table.security.shows(row)]
             if words.taken("|", "where"):
                 wanted = words.predicate(table.columns)
@@ -137,7 +160,7 @@ class Engine:
     ) -> bool:
         """Add an extent, unless one has such an `ingest-by:` tag; return whether it was added."""
         with self.lock:
-            extents = self._table(table).extents
+            extents = self.table(table).extents
             if any(f"ingest-by:{tag}" in extent.tags for tag in unless for extent in extents):
                 return False
             extents.append(Extent(frozenset(tags), rows))
@@ -174,7 +197,8 @@ class Engine:
                     )
                     extent.tags = frozenset(tag for tag in extent.tags if not tag.startswith(gone or "\0"))
 
-    def _table(self, name: str) -> Table:
+    def table(self, name: str) -> Table:
+        """A table by its name; refuses one that is not there."""
         if name not in self.tables:
             said = f"Entity ID '{name}' of kind 'Table' was not found."
             raise Refused("BadRequest_EntityNotFound", "Kusto.Data.Exceptions.EntityNotFoundException", said)
@@ -187,22 +211,16 @@ class Engine:
         return found
 
     def _show_table(self, words: Words) -> Answer:
-        table = self._table(words.name())
+        table = self.table(words.name())
         if words.taken("schema", "as", "json"):
-            ordered = [
-                {"Name": name, "Type": _CSL_TYPES[kind], "CslType": kind}
-                | ({"DocString": table.docstrings[name]} if name in table.docstrings else {})
-                for name, kind in table.columns.items()
-            ]
-            schema = json.dumps({"Name": table.name, "OrderedColumns": ordered})
+            schema = json.dumps({"Name": table.name, "OrderedColumns": self.ordered_columns(table)})
             names = ("TableName", "Schema", "DatabaseName", "Folder", "DocString")
             row = [table.name, schema, self.database, table.folder, ""]
             return Answer([(name, "string") for name in names], [row])
         if words.taken("policy", "extent_tags_retention"):
             return policy_shown("ExtentTagsRetentionPolicy", table.name, table.tag_policy, "Table")
         if words.taken("policy", "row_level_security"):
-            said = table.security and table.security.said
-            return policy_shown("RowLevelSecurityPolicy", table.name, said, "Table")
+            return policy_shown("RowLevelSecurityPolicy", table.name, table.security_said, "Table")
         found = self._extents(table, words.take("extents"))
         columns = [("ExtentId", "guid"), ("TableName", "string"), ("RowCount", "long"), ("Tags", "string")]
         rows = [[e.id, table.name, len(e.living()), "\r\n".join(sorted(e.tags))] for e in found]
@@ -223,32 +241,47 @@ class Engine:
         return words.text(), wanted
 
     def _shown_extents(self, words: Words) -> tuple[Table, list[Extent]]:
-        table = self._table(words.take(".show", "table").name())
+        table = self.table(words.take(".show", "table").name())
         return table, self._extents(table, words.take("extents"))
 
     def _create_merge(self, words: Words) -> Answer:
         name = words.name()
-        table = self.tables.get(name) or Table(name)
         words.take("(")
-        for column, kind in self._listed(words, lambda: (words.name(), words.take(":").one("word"))):
-            if kind not in _CSL_TYPES:
-                raise syntax_error(f"unknown type {kind!r}")
-            if table.columns.get(column, kind) != kind:
-                said = f"Column '{column}' exists with type {table.columns[column]}, cannot become {kind}"
-                raise Refused(
-                    "BadRequest_EntitySchemaMismatch", "Kusto.Data.Exceptions.EntityException", said
-                )
-            table.columns[column] = kind
+        columns = self._listed(words, lambda: (words.name(), words.take(":").one("word")))
         words.take(")")
+        table = self.merge_columns(name, columns)
         if words.taken("with", "(", "folder", "="):
             table.folder = words.text()
             words.take(")")
-        words.end()
-        self.tables[name] = table
         return Answer([("TableName", "string")], [[name]])
 
+    def merge_columns(self, name: str, columns: Iterable[tuple[str, str]]) -> Table:
+        """Make a table, or add the columns that it has not; nothing is changed where a type is another."""
+        before = self.tables.get(name)
+        held = dict(before.columns) if before else {}
+        for column, kind in columns:
+            if kind not in _CSL_TYPES:
+                raise syntax_error(f"unknown type {kind!r}")
+            if held.get(column, kind) != kind:
+                said = f"Column '{column}' exists with type {held[column]}, cannot become {kind}"
+                raise Refused(
+                    "BadRequest_EntitySchemaMismatch", "Kusto.Data.Exceptions.EntityException", said
+                )
+            held[column] = kind
+        table = self.tables.setdefault(name, Table(name))
+        table.columns = held
+        return table
+
+    def ordered_columns(self, table: Table) -> list[dict[str, str]]:
+        """A table's columns as schemas in JSON have them."""
+        return [
+            {"Name": name, "Type": _CSL_TYPES[kind], "CslType": kind}
+            | ({"DocString": table.docstrings[name]} if name in table.docstrings else {})
+            for name, kind in table.columns.items()
+        ]
+
     def _create_or_alter_mapping(self, words: Words) -> Answer:
-        table = self._table(words.name())
+        table = self.table(words.name())
         name = words.take("ingestion", "parquet", "mapping").text()
         mapping = json.loads(words.text())
         for element in mapping:
@@ -262,7 +295,7 @@ class Engine:
         return Answer([("Name", "string"), ("Kind", "string")], [[name, "Parquet"]])
 
     def _alter_merge(self, words: Words) -> Answer:
-        table = self._table(words.name())
+        table = self.table(words.name())
         if words.taken("policy", "retention", "softdelete", "="):
             table.retention = words.one("number") + words.one("word")
             return Answer([("PolicyName", "string")], [["RetentionPolicy"]])
@@ -275,11 +308,11 @@ class Engine:
         return Answer([("TableName", "string")], [[table.name]])
 
     def _alter_policy(self, words: Words) -> Answer:
-        table = self._table(words.name())
+        table = self.table(words.name())
         if words.taken("policy", "row_level_security"):
             enabled = words.taken("enable") or not words.take("disable")
-            table.security = Security(enabled, words.text(), table.columns)
-            return policy_shown("RowLevelSecurityPolicy", table.name, table.security.said, "Table")
+            table.secure(enabled, words.text())
+            return policy_shown("RowLevelSecurityPolicy", table.name, table.security_said, "Table")
         table.tag_policy = tag_policy(words.take("policy", "extent_tags_retention").text())
         return policy_shown("ExtentTagsRetentionPolicy", table.name, table.tag_policy, "Table")
 
@@ -291,7 +324,7 @@ class Engine:
         return policy_shown("ExtentTagsRetentionPolicy", self.database, self.tag_policy, "Database")
 
     def _replace_extents(self, words: Words) -> Answer:
-        destination = self._table(words.name())
+        destination = self.table(words.name())
         words.take("with", "(", "extentCreatedOnFrom", "=")
         since = words.literal()
         until = words.take(",", "extentCreatedOnTo", "=").literal()
@@ -320,7 +353,7 @@ class Engine:
         words.take("records", "<|")
         if words.name() != name:
             raise semantic_error("the predicate can't reference other tables")
-        table = self._table(name)
+        table = self.table(name)
         unwanted: Predicate = words.take("|", "where").predicate(table.columns)
         words.end()
         for extent in table.extents:

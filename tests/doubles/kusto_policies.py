@@ -10,11 +10,12 @@ what everybody reads in place of the table, administrators too).
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from .kusto_language import Refused, Row, Words
+from .kusto_language import Predicate, Refused, Row, Words, syntax_error
 
 
 @dataclass
@@ -26,18 +27,23 @@ class Answer:
 
 
 class Security:
-    """Row-level security of a table; the double knows queries that choose rows."""
+    """Row-level security of a table; the double knows queries that choose rows, and executes no other."""
 
     def __init__(self, enabled: bool, query: str, columns: Mapping[str, str]) -> None:
-        self.said = {"IsEnabled": enabled, "Query": query}
-        words = Words(query)
-        words.name()
-        self._chosen = words.take("|", "where").predicate(columns)
-        words.end()
+        self._enabled = enabled
+        self._chosen: Predicate | None = None
+        with suppress(Refused):
+            words = Words(query)
+            words.name()
+            chosen = words.take("|", "where").predicate(columns)
+            words.end()
+            self._chosen = chosen
 
     def shows(self, row: Row) -> bool:
         """Whether anybody sees a row."""
-        return not self.said["IsEnabled"] or self._chosen(row)
+        if self._enabled and self._chosen is None:
+            raise syntax_error("the double does not execute this row level security")
+        return not self._enabled or self._chosen is None or self._chosen(row)
 
 
 def tag_policy(text: str) -> list[dict[str, str]]:

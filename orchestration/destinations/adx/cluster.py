@@ -183,15 +183,18 @@ class Cluster:
     def _engine(self) -> Any:
         return import_module("azure.kusto.data").KustoClient(self.address.connection(""))
 
-    def command(self, text: str, doing: str) -> list[Mapping[str, Any]]:
+    def command(self, text: str | Callable[[], str], doing: str) -> list[Mapping[str, Any]]:
         """Execute a management command that may be executed twice; return the rows of its answer.
+
+        `text` may make another one each time that it is sent.
 
         Raises:
             DeliveryError: it is refused, or the service cannot be reached; `doing` says at what.
         """
 
         def ask() -> list[Mapping[str, Any]]:
-            answer = self._engine.execute_mgmt(self.address.database, text, self._properties())
+            said = text if isinstance(text, str) else text()
+            answer = self._engine.execute_mgmt(self.address.database, said, self._properties())
             return [row.to_dict() for row in answer.primary_results[0]]
 
         return self.asking(lambda _: ask(), doing)

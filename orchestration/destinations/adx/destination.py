@@ -1,7 +1,7 @@
 """Azure Data Explorer: rows are ingested through its queues; a partition is replaced in one step.
 
 Belongs here: what the destination promises, its tables and scopes. Does not: the connection (`cluster`),
-the queues (`ingestion`), types (`types`), the query language (`kql`).
+the queues (`ingestion`), the staging table (`replacing`), types (`types`), the query language (`kql`).
 
     append      parts go into the table; each is there whole or not at all, a delivery of several parts comes
                 part by part
@@ -31,32 +31,17 @@ from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, S
 from ..errors import DeliveryError
 from ..exact_values import unfit_rows
 from . import kql as kql
-from .cluster import Address, Cluster, EntityMissing
+from .cluster import Address, Cluster
 from .ingestion import Ingestion, RowsLost, rows_tagged
 from .parts import Part, Tags, parts_of
-from .policies import check_all_is_seen, check_tags_stay, keep_tags
-from .types import (
-    Column,
-    TableColumn,
-    columns_of,
-    is_name,
-    mapping_of,
-    record_batch,
-    remarked,
-    settled,
-    table_columns,
-    unfit,
-)
+from .policies import check_all_is_seen, check_tags_stay
+from .replacing import STAGING, Replacing
+from .tables import found, make
+from .types import Column, TableColumn, columns_of, is_name, mapping_of, record_batch, settled, unfit
 
-_STAGING = "_sluice_staging"
-# What a delivery that was given up may leave in the staging table goes with the next one of its partition,
-# or then.
-_STAGING_KEPT = "14d"
 _ROWS_AT_ONCE = 20_000
 # What tags of the table's extents are asked for, as long as it holds them.
 _LEANS_ON = {Mode.APPEND: ("ingest-by:",), Mode.SNAPSHOT: ("drop-by:",)}
-# `.replace extents` wants to know when its extents were made; all were in between.
-_EVER = "extentCreatedOnFrom=datetime(2010-01-01), extentCreatedOnTo=datetime(2200-01-01)"
 
 
 class AdxOptions(BaseModel):
@@ -95,7 +80,7 @@ class AdxDestination(Destination):
     def canonical_name(cls, object_name: str) -> str:
         """The table's name; Kusto tells capital letters from small ones."""
         name = object_name.strip()
-        if not is_name(name) or len(name + _STAGING) > 1024:
+        if not is_name(name) or len(name + STAGING) > 1024:
             raise DeliveryError(
                 f"destination object {object_name!r} is no table name of Azure Data Explorer",
                 "1 to 1,000 letters, digits, underscores, spaces, dots and dashes; the database is in the "
@@ -149,18 +134,18 @@ class AdxDestination(Destination):
             return None
         tags = Tags.of(shard)
         with self._cluster() as cluster:
-            if not self._found(cluster, self._table):
+            if not found(cluster, self._table):
                 return False if shard.mode is Mode.SNAPSHOT else None
             if shard.mode is Mode.SNAPSHOT:
                 # Nothing comes into the table but by our own replacing.
-                return self._holds(cluster, tags)
+                return self._replacing(cluster, shard).rows_there() > 0
             there = (rows_tagged(cluster, self._table, f"ingest-by:{tags.part(p)}") for p in parts_of(shard))
             return True if all(there) else None
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield the scope's rows; empty text is null, dates and decimals are as they were sent."""
         with self._cluster() as cluster:
-            held = {column.name: column for column in self._found(cluster, self._table)}
+            held = {column.name: column for column in found(cluster, self._table)}
             if not held:
                 return
             columns = [held[field] for field in self._known(scope, scope.fields, held)]
@@ -175,7 +160,7 @@ class AdxDestination(Destination):
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete the keys' rows for good (`.delete table records`); see above for the storage under them."""
         with self._cluster() as cluster:
-            held = {column.name: column for column in self._found(cluster, self._table)}
+            held = {column.name: column for column in found(cluster, self._table)}
             if not held or not keys:
                 return 0
             self._known(scope, scope.key, held)
@@ -201,7 +186,7 @@ class AdxDestination(Destination):
 
     @property
     def _staging(self) -> str:
-        return self._table + _STAGING
+        return self._table + STAGING
 
     @property
     def _wait_seconds(self) -> float:
@@ -219,40 +204,40 @@ class AdxDestination(Destination):
         )
 
     def _replace(self, cluster: Cluster, shard: Shard, parts: Sequence[Part], journal: Journal) -> int:
-        tags = Tags.of(shard)
-        there = bool(self._found(cluster, self._table))
+        tags, scope = Tags.of(shard), self._replacing(cluster, shard)
+        there = bool(found(cluster, self._table))
         queued, note = 0, ""
         if there and not shard.rows:
             note = journal.leaving(())
-            cluster.command(f".drop extents <| {self._others(shard, tags)}", "drop what a partition had")
-        elif shard.rows and not (there and self._holds(cluster, tags)):
+            scope.empty()
+        elif shard.rows and not (there and scope.rows_there()):
             columns = self._columns(cluster, shard)
             self._made(cluster, self._table, columns)
             mapping = self._made(cluster, self._staging, columns)
-            self._clear_staging(cluster, tags)
+            scope.clear_staging()
             ingestion = Ingestion(
                 cluster, self._staging, mapping, [tags.scope, tags.delivery], self._wait_seconds
             )
             try:
                 queued = ingestion.bring(shard, parts, journal, _nothing, staged=True)
             except RowsLost:
-                cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
+                scope.drop_staged()
                 raise
-            note = self._swap(cluster, shard, tags, journal)
+            note = self._swap(scope, shard, journal)
         pending = journal.pending()
         for first, end in pending:
             journal.acknowledge(first, end, (), note if end == pending[-1][1] else "")
         return queued
 
-    def _swap(self, cluster: Cluster, shard: Shard, tags: Tags, journal: Journal) -> str:
+    def _swap(self, scope: Replacing, shard: Shard, journal: Journal) -> str:
         """Replace the scope by the staged rows in one transaction; a second time it changes nothing.
 
         Returns:
             The note of it. What is staged has not left: nobody reads it.
         """
-        staged = rows_tagged(cluster, self._staging, f"drop-by:{tags.delivery}")
+        staged = scope.rows_staged()
         if staged != shard.rows:
-            cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
+            scope.drop_staged()
             raise DeliveryError(
                 f"of {shard.rows} rows that were sent, Azure Data Explorer staged {staged} in "
                 f"{self._staging!r}; {self._table!r} is as it was",
@@ -260,90 +245,31 @@ class AdxDestination(Destination):
                 "see `.show ingestion failures`, then run the delivery again",
             )
         note = journal.leaving(journal.pending())
-        cluster.command(
-            f".replace extents in table {kql.name(self._table)} with ({_EVER}) <| "
-            f"{{ {self._others(shard, tags)} }}, {{ {self._staged(tags)} }}",
-            "replace a partition",
-        )
+        scope.swap()
         return note
 
-    def _clear_staging(self, cluster: Cluster, tags: Tags) -> None:
-        """Drop what earlier deliveries of the partition left in the staging table."""
-        cluster.command(
-            f".drop extents <| .show table {kql.name(self._staging)} extents "
-            f"where tags has {kql.text(f'drop-by:{tags.scope}')} "
-            f"and tags !has {kql.text(f'drop-by:{tags.delivery}')}",
-            "drop rows that were staged before",
-        )
-        cluster.command(
-            f".alter-merge table {kql.name(self._staging)} policy retention softdelete = {_STAGING_KEPT}",
-            "set the retention of the staging table",
-        )
-
-    def _others(self, shard: Shard, tags: Tags) -> str:
-        """The command that shows what the scope holds of other deliveries."""
-        # Without the delivery itself: a command whose answer was lost is given again, and must not drop
-        # its own.
-        mine = f"tags !has {kql.text(f'drop-by:{tags.delivery}')}"
-        scope = (
-            f"tags has {kql.text(f'drop-by:{tags.scope}')} and " if shard.partition_column is not None else ""
-        )
-        return f".show table {kql.name(self._table)} extents where {scope}{mine}"
-
-    def _staged(self, tags: Tags) -> str:
-        tag = kql.text(f"drop-by:{tags.delivery}")
-        return f".show table {kql.name(self._staging)} extents where tags has {tag}"
-
-    def _holds(self, cluster: Cluster, tags: Tags) -> bool:
-        return rows_tagged(cluster, self._table, f"drop-by:{tags.delivery}") > 0
+    def _replacing(self, cluster: Cluster, shard: Shard) -> Replacing:
+        tags = Tags.of(shard)
+        whole = shard.partition_column is None
+        return Replacing(cluster, self._table, tags.scope, tags.delivery, whole=whole)
 
     def _columns(self, cluster: Cluster, shard: Shard, table: str = "") -> list[Column]:
         """The shard's fields with the types that they have, or will have, in the table."""
         table = table or self._table
         columns = columns_of(import_module("pyarrow.parquet").read_schema(shard.path))
-        return settled(columns, self._found(cluster, table), table)
-
-    def _found(self, cluster: Cluster, table: str) -> list[TableColumn]:
-        """The columns of a table; none if there is no such table."""
-        try:
-            shown = cluster.command(f".show table {kql.name(table)} schema as json", "show a table's schema")
-        except EntityMissing:
-            return []
-        doing, wrong = "show a table's schema", ""
-        if not shown:
-            raise cluster.strange(doing, "no row")
-        try:
-            return table_columns(cluster.told(shown[0], "Schema", str, doing))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            wrong = f"a schema of another form ({type(error).__name__})"
-        raise cluster.strange(doing, wrong)
+        return settled(columns, found(cluster, table), table)
 
     def _made(self, cluster: Cluster, table: str, columns: Sequence[Column]) -> str:
         """Make the table, or add the columns it has not; return the name of its ingestion mapping.
 
         A mapping's name tells its content, so that files in the queue keep the one they were sent with.
         """
-        quoted = kql.name(table)
-        listed = ", ".join(f"{kql.name(column.name)}:{column.type}" for column in columns)
-        folder = ' with (folder="sluice")' if table == self._staging else ""
-        found = self._found(cluster, table)
-        cluster.command(f".create-merge table {quoted} ({listed}){folder}", "make a table or add columns")
-        if not found or table == self._staging:
-            keep_tags(cluster, table)
-        said = {column.name: remarked(column.docstring) for column in found}
-        remarks = [
-            f"{kql.name(c.name)}:{kql.text(c.remark)}"
-            for c in columns
-            if c.remark and said.get(c.name) != c.remark  # people may have written more before it
-        ]
-        if remarks and table == self._table:
-            cluster.command(
-                f".alter-merge table {quoted} column-docstrings ({', '.join(remarks)})", "describe columns"
-            )
+        make(cluster, table, columns, staging=table == self._staging)
         mapping = mapping_of(columns)
         name = f"sluice_{hashlib.sha256(mapping.encode()).hexdigest()[:12]}"
         cluster.command(
-            f".create-or-alter table {quoted} ingestion parquet mapping {kql.text(name)} {kql.text(mapping)}",
+            f".create-or-alter table {kql.name(table)} ingestion parquet mapping {kql.text(name)} "
+            f"{kql.text(mapping)}",
             "make an ingestion mapping",
         )
         return name

@@ -1,0 +1,175 @@
+"""What a deploy would do: what git says against what the database holds and what is ours there.
+
+Belongs here: the comparison, and what waits. Does not belong here: asking the database (`held`), what is in
+the way (`obstacles`), what is to go (`removing`), doing it (`deploying`).
+
+What is in the database and not in git is nobody's business here, unless it is ours: it is neither named nor
+touched. What a command does not say is not compared, but for a function's folder and docstring: a command
+without them makes a function without them. The order of a table's columns is not compared: a column is only
+ever added at the end.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from difflib import unified_diff
+from typing import Any
+
+from orchestration.core.environments import Environment
+from orchestration.kusto.facts import Facts, Words, facts_of, hides
+from orchestration.kusto.held import Held
+from orchestration.kusto.objects import Kind, KustoObject, KustoProject
+from orchestration.kusto.obstacles import in_the_way, losses
+from orchestration.kusto.planned import Difference, Item, Plan, State, called
+from orchestration.kusto.removing import removed
+from orchestration.kusto.sending import of_existing
+from orchestration.kusto.tables_here import deployed_objects, made_here, making
+from orchestration.state.kusto_objects import Deployed
+
+# What an object of a kind is, beyond its properties.
+_QUERY = {Kind.FUNCTION: ("parameters", "body"), Kind.VIEW: ("source", "query")}
+
+
+def plan_of(
+    project: KustoProject,
+    kind: Environment,
+    environment: str,
+    held: Held,
+    ours: Mapping[tuple[str, str], Deployed],
+    words: Words,
+    database: str,
+) -> Plan:
+    """Compare.
+
+    Args:
+        project: what git says.
+        kind: of this deployment.
+        environment: what it is called.
+        held: the database.
+        ours: what is on record of the database: {(kind, name): record}.
+        words: Microsoft's parser, for the words of texts.
+        database: the database as it is called in records.
+
+    Raises:
+        DeliveryError: the database does not answer.
+        ValueError: a command says what nobody can compare.
+    """
+    objects = deployed_objects(project, kind)
+    made = {fed.table: making(fed) for fed in made_here(project, objects, kind, held)}
+    items = list(made.values())
+    tables = {*held.tables, *made, *(one.name for one in objects if _creates(one))}
+    waiting: dict[tuple[Kind, str], str] = {}
+    for one in objects:
+        if why := _waits(one, tables, project, waiting):
+            waiting[one.key] = why
+            waits = Item(one.kind, one.name, one.file, State.WAITS, notes=[f"waits for {why}"])
+            items.append(replace(waits, digest=one.digest))
+        else:
+            record = ours.get((one.kind.value, one.name))
+            items.append(_compared(one, held, record, words, new=one.name in made))
+    named = {one.key for one in objects}
+    gone = {(Kind(one.kind), one.name): one for one in ours.values() if (one.kind, one.name) not in named}
+    standing = {key: held.facts(*key, {}) for key in gone if key[0] is not Kind.TABLE}
+    there = {key: held_digest(facts, key[0]) for key, facts in standing.items() if facts is not None}
+    items += removed({key: gone[key] for key in there}, objects, held, words, there)
+    return Plan(environment, database, items, [one for key, one in gone.items() if key not in there])
+
+
+def held_digest(facts: Facts | None, kind: Kind) -> str:
+    """Return a digest of what a database holds of a function or view.
+
+    "" of tables, and where the database does not show all of it.
+    """
+    if facts is None or kind is Kind.TABLE or hides(facts):
+        return ""
+    return hashlib.sha256(json.dumps([facts.get(one) for one in _QUERY[kind]]).encode()).hexdigest()
+
+
+def _creates(one: KustoObject) -> bool:
+    return any(statement.kind == "CreateMergeTable" for statement in one.statements)
+
+
+def _waits(
+    one: KustoObject,
+    tables: Collection[str],
+    project: KustoProject,
+    waiting: Mapping[tuple[Kind, str], str],
+) -> str:
+    """Return what an object waits for, directly or through others; "" where it waits for nothing."""
+    read = [name for kind, name in one.reads if kind is Kind.TABLE]
+    for table in [*read, *([one.name] if one.kind is Kind.TABLE else [])]:
+        if table not in tables:
+            exports = sorted({fed.export for fed in project.feeds if fed.table == table})
+            first = f"the first delivery of {' or '.join(exports)}, which makes" if exports else "what makes"
+            return f"{first} the table {table}"
+    return next((waiting[key] for key in one.reads if key in waiting), "")
+
+
+def _compared(one: KustoObject, held: Held, record: Deployed | None, words: Words, *, new: bool) -> Item:
+    said = [(statement, _facts(one, statement.line, statement, words)) for statement in one.statements]
+    whole: dict[str, Any] = {name: fact for _, facts in said for name, fact in facts.items()}
+    item = Item(one.kind, one.name, one.file, State.UNCHANGED, digest=one.digest)
+    item = replace(item, held=held_digest(whole, one.kind))
+    if clash := _clash(one, held):
+        return replace(item, state=State.BLOCKED, notes=[clash])
+    found = {} if new else held.facts(one.kind, one.name, whole)
+    if found is None:
+        dropped = record is not None and record.digest == one.digest
+        return replace(item, state=State.CREATE, commands=one.statements, drifted=dropped)
+    wrong = [name for name, fact in whole.items() if found.get(name, "") != fact]
+    if hides(whole) and (record is None or record.digest != one.digest):
+        # What the database does not show: what was sent last is all that is known of it.
+        wrong += [name for name in ("body", "query") if name in whole and name not in wrong]
+    if not wrong:
+        return item
+    drifted = record is not None and (
+        record.digest == one.digest or bool(record.held and record.held != held_digest(found, one.kind))
+    )
+    differences = [Difference(name, found.get(name), whole[name], _diff(one, name, held)) for name in wrong]
+    taken = ["somebody else made what stands there; it is replaced"]
+    notes = taken if record is None and one.kind is not Kind.TABLE else []
+    item = replace(item, differences=differences, drifted=drifted)
+    if obstacles := list(in_the_way(one, found, whole, wrong)):
+        return replace(item, state=State.BLOCKED, notes=[*notes, *obstacles])
+    notes = [*notes, *losses(one, found, whole, wrong)]
+    emptied = [name for name in ("folder", "docstring") if name in wrong and whole[name] == ""]
+    sent = [
+        replace(statement, text=of_existing(one, statement.text, emptied))
+        for statement, facts in said
+        if any(name in wrong and whole[name] == fact for name, fact in facts.items())
+    ]
+    return replace(item, state=State.CHANGE, commands=sent, notes=notes)
+
+
+def _facts(one: KustoObject, line: int, statement: Any, words: Words) -> Facts:
+    try:
+        return facts_of(statement, words)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{one.file}:{line}: what the command says cannot be compared ({type(error).__name__}); expected"
+            " a policy or mapping as Kusto's documentation has it; correct it"
+        ) from None
+
+
+def _clash(one: KustoObject, held: Held) -> str:
+    """Say where the database has the name for an object of another kind."""
+    others = {Kind.TABLE: held.tables, Kind.FUNCTION: held.functions, Kind.VIEW: held.views}
+    for kind, there in others.items():
+        if kind is not one.kind and one.name in there:
+            return (
+                f"the database has the {called(kind, one.name)}; expected no other of that name; rename one"
+            )
+    return ""
+
+
+def _diff(one: KustoObject, name: str, held: Held) -> str:
+    """A unified diff of bodies."""
+    if name not in ("body", "query"):
+        return ""
+    before = held.functions[one.name].body if name == "body" else held.views[one.name].query
+    after = one.body
+    if name == "query" and not before.lstrip().startswith("{"):
+        after = after.removeprefix("{").removesuffix("}")
+    lines = [text.replace("\r\n", "\n").strip().split("\n") for text in (before, after)]
+    return "\n".join(unified_diff(*lines, fromfile="the database", tofile=one.file, lineterm=""))

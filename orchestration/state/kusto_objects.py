@@ -1,0 +1,71 @@
+"""What stands in a database of Azure Data Explorer because it was deployed from git: what is ours there.
+
+Belongs here: these records. Does not belong here: what git says, what the database holds (`kusto`).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from orchestration.state import schema
+from orchestration.state.rows import found, values_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """An object of a database.
+
+    Args:
+        database: the place, as `adx://CLUSTER/DATABASE`.
+        kind: `functions`, `views` or `tables`.
+        name: as the database has it.
+        environment: the deployment that did it, as `work:NAME`.
+        digest: of what git said.
+        held: of what the database held then, in its own words; "" where nobody can tell.
+        commit: of git; "" where there was none, with `+` behind it where files were not committed.
+        deployed_at: when.
+    """
+
+    database: str
+    kind: str
+    name: str
+    environment: str
+    digest: str
+    held: str
+    commit: str
+    deployed_at: datetime = _EPOCH
+
+
+class KustoObjects:
+    """The deployed objects in a state store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, database: str) -> dict[tuple[str, str], Deployed]:
+        """Return {(kind, name): record} of a database."""
+        table = schema.kusto_objects
+        with self._engine.connect() as connection:
+            records = found(connection, Deployed, table, table.c.database == database)
+        return {(one.kind, one.name): one for one in records}
+
+    def record(self, deployed: Deployed) -> None:
+        """Record that an object stands there, in the place of what was on record of it."""
+        table = schema.kusto_objects
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(table).where(*_same(deployed)))
+            connection.execute(sa.insert(table).values(values_of(deployed, table)))
+
+    def forget(self, deployed: Deployed) -> None:
+        """Record that an object is not ours any more."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(schema.kusto_objects).where(*_same(deployed)))
+
+
+def _same(one: Deployed) -> list[sa.ColumnElement[bool]]:
+    table = schema.kusto_objects
+    return [table.c.database == one.database, table.c.kind == one.kind, table.c.name == one.name]

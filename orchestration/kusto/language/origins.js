@@ -14,6 +14,8 @@ var sluiceOrigins = function (tools) {
     [/^(?:Summarize|Distinct|MakeSeries|TopNested|TopHitters|Partition|PartitionBy|SampleDistinct)Operator$/, GROUP_BY]];
   // What makes columns that no symbol tells of, or out of anything.
   const BLIND = /^(?:Bad|Evaluate|Facet|Find|Fork|Graph\w+|MacroExpand|MakeGraph|ReduceBy|Scan|Search)\w*Operator$/;
+  // What makes columns by what it says, not by an expression for each.
+  const MAKING = /^(?:MakeSeries|MvApply|MvExpand|Parse|ParseKv|ParseWhere|TopHitters)Operator$/;
   // Kusto's own functions that read columns which they do not name.
   const EVERY = new Set(["pack_all", "bag_pack_columns"]);
   const IF_THERE = new Set(["column_ifexists", "columnifexists"]);
@@ -33,8 +35,11 @@ var sluiceOrigins = function (tools) {
     // A table on its way: each column by its symbol, with its name, what it is made of, and what only decides how
     // it is called.
     const frame = () => ({ columns: new Map(), rows: new Set(), loose: [] });
-    const put = (into_, symbol, values, clash) =>
-      into_.columns.set(symbol, { name: symbol.Name, values, clash: clash || new Set() });
+    const put = (into_, symbol, values, clash) => {
+      const places = new Set([...values].map((one) => one.slice(1)));
+      into_.columns.set(symbol, { name: symbol.Name, values,
+        clash: new Set([...(clash || [])].filter((one) => !places.has(one.slice(1)))) });
+    };
     const everything = (frames) => {
       const found = new Set();
       for (const one of frames) {
@@ -105,9 +110,10 @@ var sluiceOrigins = function (tools) {
         return valuesOf(element.Expression, scope);
       if (isTable(element.ResultType) && element.ResultType !== element.Parent && isQuery(element)) {
         const found = evaluated(element, scope);
-        return after(into(new Set(found.rows), everything([found])), CONDITIONAL);
+        return after(into(new Set(found.rows), everything([found])), TRANSFORMATION);
       }
       if (kind === "NameReference" && symbol) {
+        if (nameOf(element.Name || {}) === "*") return everything(scope.frames);
         if (symbol instanceof S.ColumnSymbol)
           return scope.joined ? joinedBy(symbol, scope) : resolved(symbol, scope);
         if (scope.names.has(symbol.Name)) return after(ofName(symbol.Name, scope), TRANSFORMATION);
@@ -138,7 +144,7 @@ var sluiceOrigins = function (tools) {
     function ofName(name, scope) {
       const known = scope.names.get(name);
       if (known instanceof Set) return known;
-      if (known.columns) return after(into(new Set(known.rows), everything([known])), CONDITIONAL);
+      if (known.columns) return after(into(new Set(known.rows), everything([known])), TRANSFORMATION);
       return new Set();
     }
 
@@ -194,16 +200,20 @@ var sluiceOrigins = function (tools) {
       return found;
     }
 
-    function named_(name, result, sources) {
+    // The columns of a result, of which those of some tables are known; what is in none of these may be any of
+    // the others'.
+    function carried(result, sources, others) {
       const found = frame();
       for (const one of sources) into(found.rows, one.rows);
       for (const column of listed(result && result.Columns)) {
-        const same = matching(column, sources, true), values = new Set(), clash = new Set();
+        let same = matching(column, sources, true);
+        if (!same.length) same = matching(column, others || [], true);
+        const values = new Set(), clash = new Set();
         for (const [, one] of same) { into(values, one.values); into(clash, one.clash); }
-        if (!same.length) into(values, after(everything(sources), TRANSFORMATION));
+        if (!same.length) into(values, after(everything([...sources, ...others || []]), TRANSFORMATION));
         put(found, column, values, clash);
       }
-      if (result && result.IsOpen) found.loose = sources;
+      if (result && result.IsOpen) found.loose = [...sources, ...others || []];
       return found;
     }
 
@@ -220,7 +230,7 @@ var sluiceOrigins = function (tools) {
       if (kind === "NameReference" && symbol && scope.names.has(symbol.Name)) {
         const known = scope.names.get(symbol.Name);
         if (known.declaration) return called(known, [], scope);
-        return known.columns ? named_(symbol.Name, element.ResultType, [known]) : frame();
+        return known.columns ? carried(element.ResultType, [known]) : frame();
       }
       const own = entityOf(symbol, state) || entityOf(element.ResultType, state);
       if (own) {
@@ -229,7 +239,7 @@ var sluiceOrigins = function (tools) {
       }
       if (/Operator$/.test(kind)) return operated(element, scope.input || frame(), scope, element.ResultType);
       const inner = queriesIn(element).map((one) => evaluated(one, scope));
-      if (inner.length || kind === "NameReference") return named_("", element.ResultType, inner);
+      if (inner.length || kind === "NameReference") return carried(element.ResultType, inner);
       const found = frame();
       for (const column of listed(element.ResultType && element.ResultType.Columns)) put(found, column, new Set());
       return found;
@@ -247,13 +257,13 @@ var sluiceOrigins = function (tools) {
       let found;
       if (local && local.declaration) {
         const body = called(local, tables, scope);
-        found = named_(name, result, [body]);
+        found = carried(result, [body], tables);
       } else if (entityOf(symbol, state) === "function") {
         found = ofEntity("function", symbol, listed(result && result.Columns));
         for (const signature of listed(symbol.Signatures))
           listed(signature.Parameters).filter((one) => one.IsTabular).forEach((one, place) => {
             for (const type of listed(one.DeclaredTypes))
-              for (const column of listed(type.Columns)) name_(column.Name, tables[place] ? [tables[place]] : tables);
+              for (const column of listed(type.Columns)) needed(column.Name, tables[place] ? [tables[place]] : tables);
           });
         for (const [column, one] of found.columns) {
           const same = matching(column, tables, false);
@@ -263,21 +273,21 @@ var sluiceOrigins = function (tools) {
         into(found.rows, after(everything(tables), FILTER));
       } else {
         const own = entityOf(result, state);
-        found = own ? ofEntity(own, result, listed(result.Columns)) : named_(name, result, tables);
+        found = own ? ofEntity(own, result, listed(result.Columns)) : carried(result, tables);
       }
       for (const one of tables) into(found.rows, one.rows);
       into(found.rows, after(scalars, FILTER));
       return found;
     }
 
-    function name_(name, frames) {
+    function needed(name, frames) {
       for (const [, column] of byName(name, frames))
         for (const one of column.values) named.add(one.slice(1));
     }
 
     // A local function's body, where it is called.
     function called(local, tables, scope) {
-      if (scope.depth > 20) return { ...named_("", null, tables), value: new Set() };
+      if (scope.depth > 20) return { ...carried(null, tables), value: new Set() };
       const names = new Map(local.names);
       let place = 0;
       for (const one of listed(local.declaration.Parameters.Parameters)) {
@@ -285,7 +295,7 @@ var sluiceOrigins = function (tools) {
         if (type === "SchemaTypeExpression") {
           const table = tables[place++];
           for (const column of listed(parameter.Type.Columns).map((of) => of.Element))
-            if (column && column.Name) name_(nameOf(column.Name), table ? [table] : []);
+            if (column && column.Name) needed(nameOf(column.Name), table ? [table] : []);
           names.set(name, table || frame());
         } else names.set(name, new Set());
       }
@@ -302,6 +312,9 @@ var sluiceOrigins = function (tools) {
       // Tables beside the one that comes in; those in an expression are a part of its value.
       const beside = /^(?:Join|Lookup|Union|Find|Search|Fork|Facet|Partition|PartitionBy|MvApply|MacroExpand|Graph\w*|MakeGraph)Operator$/.test(kind)
         ? besideOf(op).map((one) => evaluated(one, inner)) : [];
+      if (/^(?:Union|Find|Search)Operator$/.test(kind) && reachesAll(op, input, beside))
+        for (const one of listed(state.Database.Tables).concat(listed(state.Database.MaterializedViews)))
+          beside.push(ofEntity(entityOf(one, state), one, listed(one.Columns)));
       const frames = [input, ...beside];
       const here = { ...inner, frames, joined: /^(?:Join|Lookup)Operator$/.test(kind), skip: beside.length > 0 };
       const parts = children(op).filter((one) => !(beside.length && (isTable(one.ResultType) && isQuery(one))));
@@ -309,29 +322,43 @@ var sluiceOrigins = function (tools) {
       for (const one of parts) into(all, refs(one, here, beside.length > 0));
       const found = frame();
       for (const one of frames) into(found.rows, one.rows);
+      const expanded = /^MvExpand/.test(kind) ? symbolsIn(op) : new Set();
       const dark = BLIND.test(kind) || (result && result.IsOpen && kind !== "InvokeOperator" && !input.loose.length
         && /^(?:Evaluate)/.test(kind));
       if (dark) blind.add(kind);
+      // What a summary is made by comes first.
+      let by = kind === "SummarizeOperator" && op.ByClause ? listed(op.ByClause.Expressions).length : 0;
+      const chosen = kind === "SummarizeOperator" ? choosing(op.Aggregates, here) : new Set();
       for (const column of listed(result && result.Columns)) {
-        const same = matching(column, frames, false), values = new Set(), clash = new Set();
-        const direct = same.filter(([other]) => other === column);
+        const same = kind === "JoinOperator" || kind === "LookupOperator"
+          ? joinedColumn(op, column, input, beside) : matching(column, frames, false);
+        const values = new Set(), clash = new Set();
+        const direct = same.filter(([other]) => other === column && input.columns.has(other) || (other === column && kind !== "MvApplyOperator"));
         for (const [, one] of direct.length ? direct : same) { into(values, one.values); into(clash, one.clash); }
         if (!same.length && column.Source)
           into(values, valuesOf(column.Source, { ...here, within: new Set([column]) }));
-        if (!same.length && !column.Source && kind !== "CountOperator" && !entirely(op, column)) {
-          const some = byName(column.Name, frames);
+        const untold = MAKING.test(kind) ? !values.size : !same.length && !column.Source;
+        if (untold && !/^(?:Count|GetSchema)Operator$/.test(kind) && !namesTable(op, column)) {
+          const some = kind === "MakeSeriesOperator" || !MAKING.test(kind) ? byName(column.Name, frames) : [];
           for (const [, one] of some) into(values, one.values);
-          if (!some.length) {
-            const told = after(all, TRANSFORMATION);
-            into(values, told.size ? told : after(everything(frames), TRANSFORMATION));
-          }
+          if (!some.length) into(values, all.size ? all : everything(frames));
         }
+        let how = IDENTITY;
+        if (kind === "SummarizeOperator") {
+          if (by-- <= 0) {
+            how = PICK;
+            if (same.length) into(values, chosen);
+          }
+        } else if (kind === "TopHittersOperator" && !direct.length) how = MEASURE;
+        else if ((MAKING.test(kind) && (!direct.length || expanded.has(column))) || (!same.length && untold))
+          how = TRANSFORMATION;
+        const now = how ? after(values, how) : values;
         // What it would be called if another column of its name were not there.
         for (const original of [...same.map(([other]) => other), ...listed(column.OriginalColumns)])
           if (original.Name !== column.Name && /^(?:Join|Lookup|Union)Operator$/.test(kind))
             for (const [, other] of byName(original.Name, frames)) into(clash, after(other.values, JOIN));
-        if (dark) into(values, after(everything(frames), TRANSFORMATION));
-        put(found, column, values, clash);
+        if (dark) into(now, after(everything(frames), TRANSFORMATION));
+        put(found, column, now, clash);
       }
       if (result && result.IsOpen) found.loose = frames;
       if (dark) into(found.rows, after(everything(frames), FILTER));
@@ -347,10 +374,50 @@ var sluiceOrigins = function (tools) {
       return found;
     }
 
-    // Columns that say nothing of a value: of which table a row is.
-    function entirely(op, column) {
+    // The column of a join: of the two sides, the one that has it as it is called now.
+    function joinedColumn(op, column, input, beside) {
+      const right = listed(op.Parameters).some((one) => nameOf(one.Name) === "kind"
+        && /^right(?:semi|anti)/.test(one.Expression.toString().trim()));
+      const left = matching(column, right ? beside : [input], false).filter(([other]) => other === column);
+      if (left.length) return left;
+      const found = matching(column, beside, false);
+      const renamed = listed(column.OriginalColumns).every((one) => one.Name !== column.Name);
+      return found.length && renamed ? found : matching(column, [input, ...beside], false);
+    }
+
+    // Columns that stand as they are, without a new name.
+    function symbolsIn(element) {
+      const found = new Set();
+      for (const child of children(element)) {
+        if (kindNames[child.Kind] === "SimpleNamedExpression") continue;
+        if (child.ReferencedSymbol instanceof S.ColumnSymbol) found.add(child.ReferencedSymbol);
+        for (const one of symbolsIn(child)) found.add(one);
+      }
+      return found;
+    }
+
+    // By which columns it is told which row's values are taken.
+    function choosing(element, scope) {
+      const found = new Set();
+      for (const child of children(element)) {
+        if (kindNames[child.Kind] === "FunctionCallExpression" && /^arg_?(?:min|max)/.test(nameOf(child.Name)))
+          into(found, after(valuesOf(given(child)[0], scope), CONDITIONAL));
+        else into(found, choosing(child, scope));
+      }
+      return found;
+    }
+
+    // Columns that say nothing of a value: of which table a row is, or which place in a list.
+    function namesTable(op, column) {
       return listed(op.Parameters || []).some((one) => /^(?:withsource|with_source|with_itemindex|kind)$/i.test(nameOf(one.Name))
         && nameOf(one.Expression || {}) === column.Name);
+    }
+
+    // Whether an operator reads tables that it does not name.
+    function reachesAll(op, input, beside) {
+      if (kindNames[op.Kind] !== "UnionOperator") return !input.columns.size && !beside.length;
+      const wild = (element) => /WildcardedName$/.test(kindNames[element.Kind]) || children(element).some(wild);
+      return wild(op);
     }
 
     function besideOf(op) {
@@ -409,7 +476,7 @@ var sluiceOrigins = function (tools) {
     const written = (found) => [...found].sort().map((one) => [...JSON.parse(one.slice(1)), +one[0]]);
     const columns = [...whole.columns.values()].map((one) => [one.name, written(new Set([...one.values, ...one.clash]))]);
     if (whole.value.size && !columns.length) columns.push([VALUE, written(whole.value)]);
-    return { columns, rows: written(after(whole.rows, FILTER - 9 + SORT)), named: [...named].sort().map((one) => JSON.parse(one)),
+    return { columns, rows: written(after(whole.rows, SORT)), named: [...named].sort().map((one) => JSON.parse(one)),
       blind: [...blind].sort() };
   };
 };

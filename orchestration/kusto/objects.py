@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from orchestration.core.partitions import Partitioning
 from orchestration.core.stages import Stage
+from orchestration.kusto.language.engine import Origins
 
 
 class Kind(StrEnum):
@@ -18,6 +19,11 @@ class Kind(StrEnum):
     TABLE = "tables"
     FUNCTION = "functions"
     VIEW = "views"
+
+    @property
+    def singular(self) -> str:
+        """What one of them is called."""
+        return self.value.removesuffix("s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class KustoObject:
         reads: names of the objects and tables that it reads, each with its kind.
         columns: the table that it gives, as (name, Kusto type); None if it gives none, or nobody knows.
         sample: the call that `// sample: F("AMES")` names; "" where all parameters have defaults.
+        origins: what its columns are made of, and which it cannot be without.
     """
 
     kind: Kind
@@ -61,6 +68,7 @@ class KustoObject:
     reads: Sequence[tuple[Kind, str]] = ()
     columns: Sequence[tuple[str, str]] | None = None
     sample: str = ""
+    origins: Origins = field(default_factory=Origins)
 
     @property
     def key(self) -> tuple[Kind, str]:

@@ -138,7 +138,9 @@ class Project:
     def catalogue(self) -> Catalogue:
         """All columns with their classes, and what people are told of their tables."""
         return Catalogue(
-            self.columns, tables_shown(self.contracts, self.manifest, self.exports), self.classes.of
+            self.columns,
+            tables_shown(self.contracts, self.manifest, self.exports, self.kusto),
+            self.classes.of,
         )
 
     def delivered(self, name: str) -> Delivered:
@@ -291,18 +293,12 @@ def _read(
     places = place_tests(manifest, cut)
     lineage = _lineage(manifest, contracts, suites, exports, cut, places)
     bound = bound_sql(settings, manifest.digests)
-    door = Door.of(settings, rules, contracts, manifest, bound, exports)
+    kusto, found = _kusto(settings, manifest, exports, bound, lineage, stages)
+    problems += found
+    door = Door.of(settings, rules, contracts, manifest, bound, exports, kusto)
     work = works(manifest, CodeLines(settings.project_dir, manifest.content))
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
-    kusto, found = _kusto(settings, manifest, exports, bound, stages)
-    if kusto is not None:
-        cut_by = {name: lineage.tables[models[one.spec.model].relation] for name, one in exports.items()}
-        kusto, more = with_filled(
-            settings.project_dir, kusto, exports, lambda one: cut_by[one.name].partitioning, stages
-        )
-        found = [*found, *more]
-    problems += found
     project = Project(
         contracts, manifest, suites, exports, lineage, identity, places, door, environments, work, kusto
     )
@@ -325,6 +321,7 @@ def _kusto(
     manifest: DbtManifest,
     exports: Mapping[str, Export],
     bound: BoundSql,
+    lineage: Lineage,
     stages: Collection[Stage],
 ) -> tuple[KustoProject | None, list[Problem]]:
     """Return what `kusto/` defines, and what is wrong; of SQL that is wrong, nobody knows the columns."""
@@ -332,7 +329,16 @@ def _kusto(
         return None, []
     columns = {node.name: bound.columns.get(name, ()) for name, node in manifest.nodes.items()}
     feeds = feeds_of(exports.values(), {name: found for name, found in columns.items() if found})
-    return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages)
+    kusto, problems = load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages)
+    if kusto is None:
+        return None, problems
+    models = {node.name: node for node in manifest.nodes.values()}
+
+    def cut(export: Export) -> Partitioning:
+        return lineage.tables[models[export.spec.model].relation].partitioning
+
+    kusto, found = with_filled(settings.project_dir, kusto, exports, cut, stages)
+    return kusto, [*problems, *found]
 
 
 def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:

@@ -7,6 +7,7 @@ what may be called how. Does not belong here: anything else that one file says.
 import re
 from collections.abc import Iterator, Mapping
 
+from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.problems import Problem
 from orchestration.core.relations import QUARANTINE, RAW
@@ -17,9 +18,20 @@ from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of,
 # What a table is called in SQL without quotes, and what Dagster takes for the name of a step or a check.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHECK = re.compile(r"[A-Za-z0-9_]+")
-# Schemas that are ours or DuckDB's, and `delivered`, where the assets of exports are.
+# Schemas that are ours or DuckDB's, and those where exports and what `kusto/` makes are.
 _TAKEN_SCHEMAS = frozenset(
-    {RAW, QUARANTINE, "sluice", "delivered", "information_schema", "pg_catalog", "system", "temp"}
+    {
+        RAW,
+        QUARANTINE,
+        "sluice",
+        DELIVERED,
+        KUSTO,
+        KUSTO_TABLE,
+        "information_schema",
+        "pg_catalog",
+        "system",
+        "temp",
+    }
 )
 # Dagster's names of the checks that an export has.
 GATE_CHECK = "gate"

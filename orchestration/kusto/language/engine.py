@@ -10,7 +10,7 @@ runs it (`mini-racer`, the extra `sluice[kusto]`). Starting costs some 0.3 s of 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -97,14 +97,15 @@ class Use:
 
 # A column of what a query names itself: its kind (`table`, `view`, `function`), its name, and the column's.
 Column = tuple[str, str, str]
+# The same, and how it has a part, as its place in `core.column_origins.Kind`.
+Sourced = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
     """What the columns of a query's table are made of.
 
-    A column comes with how it has a part, as its place in `core.column_origins.Kind`. What a scalar function
-    gives is its column `value`.
+    What a scalar function gives is its column `value`.
 
     Args:
         columns: each column of the table with what it is made of.
@@ -114,8 +115,8 @@ class Origins:
             count.
     """
 
-    columns: Sequence[tuple[str, Sequence[tuple[str, str, str, int]]]] = ()
-    rows: Sequence[tuple[str, str, str, int]] = ()
+    columns: Sequence[tuple[str, Sequence[Sourced]]] = ()
+    rows: Sequence[Sourced] = ()
     named: Sequence[Column] = ()
     blind: Sequence[str] = ()
 
@@ -128,7 +129,7 @@ class Query:
     reads: Sequence[Read]
     uses: Sequence[Use]
     columns: Sequence[tuple[str, str]] | None
-    origins: Origins = Origins()
+    origins: Origins = field(default_factory=Origins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,7 +286,7 @@ def _read(
         problems += [one for one in macro_problems(settings, manifest) if stage_of(one.file) is Stage.WORK]
     problems += work_problems(settings, manifest)
     problems += stored_failures_problems(settings, manifest)
-    problems += name_problems(manifest, contracts, exports)
+    problems += name_problems(manifest, contracts, exports, (settings.project_dir / KUSTO).is_dir())
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:
         raise ProjectError([*problems, *_of_sql(manifest, problems)])

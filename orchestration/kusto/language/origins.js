@@ -34,7 +34,8 @@ var sluiceOrigins = function (tools) {
 
     // A table on its way: each column by its symbol, with its name, what it is made of, and what only decides how
     // it is called.
-    const frame = () => ({ columns: new Map(), rows: new Set(), loose: [] });
+    // `loose` are tables whose columns it may have as well; `dark`: nobody knows out of which.
+    const frame = () => ({ columns: new Map(), rows: new Set(), loose: [], dark: false });
     const put = (into_, symbol, values, clash) => {
       const places = new Set([...values].map((one) => one.slice(1)));
       into_.columns.set(symbol, { name: symbol.Name, values,
@@ -123,7 +124,8 @@ var sluiceOrigins = function (tools) {
         const own = entityOf(symbol, state);
         return own === "function" ? new Set([made(TRANSFORMATION, key(own, symbol.Name, VALUE))]) : new Set();
       }
-      if (kind === "StarExpression") return after(everything(scope.frames), TRANSFORMATION);
+      if (kind === "PathExpression" && scope.joined) scope = { ...scope, joined: false };  // `$left.key`
+      if (kind === "StarExpression") return scope.parsing ? new Set() : after(everything(scope.frames), TRANSFORMATION);
       if (kind === "FunctionCallExpression") return ofCall(element, scope);
       const found = new Set();
       for (const child of children(element)) into(found, valuesOf(child, scope));
@@ -207,12 +209,15 @@ var sluiceOrigins = function (tools) {
       for (const one of sources) into(found.rows, one.rows);
       for (const column of listed(result && result.Columns)) {
         let same = matching(column, sources, true);
-        if (!same.length) same = matching(column, others || [], true);
+        const unknown = !same.length;
+        if (unknown) same = matching(column, others || [], true);
         const values = new Set(), clash = new Set();
         for (const [, one] of same) { into(values, one.values); into(clash, one.clash); }
-        if (!same.length) into(values, after(everything([...sources, ...others || []]), TRANSFORMATION));
+        if (!same.length || (unknown && sources.some((one) => one.dark)))
+          into(values, after(everything([...sources, ...others || []]), TRANSFORMATION));
         put(found, column, values, clash);
       }
+      found.dark = sources.some((one) => one.dark);
       if (result && result.IsOpen) found.loose = [...sources, ...others || []];
       return found;
     }
@@ -316,7 +321,8 @@ var sluiceOrigins = function (tools) {
         for (const one of listed(state.Database.Tables).concat(listed(state.Database.MaterializedViews)))
           beside.push(ofEntity(entityOf(one, state), one, listed(one.Columns)));
       const frames = [input, ...beside];
-      const here = { ...inner, frames, joined: /^(?:Join|Lookup)Operator$/.test(kind), skip: beside.length > 0 };
+      const here = { ...inner, frames, joined: /^(?:Join|Lookup)Operator$/.test(kind),
+        parsing: /^Parse/.test(kind) };
       const parts = children(op).filter((one) => !(beside.length && (isTable(one.ResultType) && isQuery(one))));
       const all = new Set();
       for (const one of parts) into(all, refs(one, here, beside.length > 0));
@@ -360,7 +366,8 @@ var sluiceOrigins = function (tools) {
         if (dark) into(now, after(everything(frames), TRANSFORMATION));
         put(found, column, now, clash);
       }
-      if (result && result.IsOpen) found.loose = frames;
+      if (!isTable(result) || result.IsOpen) found.loose = frames;
+      found.dark = dark || frames.some((one) => one.dark);
       if (dark) into(found.rows, after(everything(frames), FILTER));
       if (!CARRYING.test(kind)) {
         const how = (ROWS.find(([of]) => of.test(kind)) || [null, FILTER])[1];

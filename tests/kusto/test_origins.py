@@ -5,7 +5,9 @@ what becomes of it in the graph (`test_columns`).
 """
 
 import random
-from collections.abc import Sequence
+import os
+import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -171,7 +173,7 @@ def said(origins: Origins) -> tuple[dict[str, set[str]], set[str]]:
 
 
 @pytest.mark.parametrize(("query", "columns", "rows"), QUERIES, ids=[one[0] for one in QUERIES])
-@pytest.mark.sampled(400)
+@pytest.mark.sampled(4)
 def test_every_operator_says_what_its_columns_are_made_of(query: str, columns: str, rows: str) -> None:
     found = analysed(query)
     assert not found.diagnostics
@@ -213,3 +215,84 @@ def test_where_the_parser_cannot_say_all_columns_count(query: str, tables: str, 
 def test_what_reads_tables_that_it_does_not_name_reads_them_all(query: str) -> None:
     columns = dict(analysed(query).origins.columns)
     assert {table for _, table, _, _ in columns["k"]} >= {"A", "B", "C"}
+
+
+# -- what a function cannot be without: random ones, beside the parser's own answer once a column is gone
+
+SHARE = 10 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+_TABLES = {"R": ["p", "q", "s", "u"], "M": ["p", "q", "v", "w"], "N": ["q", "u", "x"]}
+_NUMBERS = frozenset("pqsuvwx")
+
+
+def step(rng: random.Random, columns: list[str], new: Iterator[str]) -> tuple[str, list[str]]:
+    """An operator over columns, and the columns after it, as far as they are known here."""
+    one, two = (rng.choice(columns) for _ in range(2))
+    made = next(new)
+    some = rng.sample(columns, rng.randint(1, len(columns)))
+    without = [name for name in columns if name != one]
+    side, right = rng.choice([(name, list(own)) for name, own in _TABLES.items()])
+    key = [name for name in columns if name in right]
+    steps = [
+        (f"where {one} > {two}", columns),
+        (f"extend {made} = {one} + {two}", [*columns, made]),
+        (f"extend {one} = 1", columns),
+        (f"project {', '.join(some)}", some),
+        (f"project {made} = {one}, {', '.join(without)}" if without else f"project {made} = {one}", [made, *without]),
+        (f"project-rename {made} = {one}", [made, *without]),
+        (f"summarize {made} = sum({one}) by {two}", [two, made]),
+        (f"summarize arg_max({one}, *) by {two}", columns),
+        (f"distinct {', '.join(some)}", some),
+        (f"top 3 by {one}", columns),
+        (f"sort by {one}", columns),
+        (f"mv-expand {made} = pack_array({one}, {two}) to typeof(long)", [*columns, made]),
+        (f"where {one} in (({side} | project {right[0]}))", columns),
+        (f"extend {made} = toscalar({side} | summarize max({right[-1]}))", [*columns, made]),
+        (f"as {made}_table | where {one} > 0", columns),
+    ]  # fmt: skip
+    if len(without) > 1:
+        steps += [(f"project-away {one}", without), (f"project-keep {', '.join(without)}", without)]
+        steps += [(f"project-reorder {one}, *", [one, *without])]
+    if key:
+        on = rng.choice(key)
+        came = [name if name not in columns else f"{name}1" for name in right]
+        if not set(came) & set(columns):
+            steps += [(f"join kind=inner {side} on {on}", [*columns, *came])] * 3
+            after = [name for name, own in zip(came, right, strict=True) if own != on]
+            steps += [(f"lookup {side} on {on}", [*columns, *after])]
+        steps += [(f"join kind=leftanti {side} on {on}", columns)]
+    more = [*columns, *(name for name in right if name not in columns)]
+    steps += [(f"union {side}", more)]
+    return rng.choice(steps)
+
+
+def written(tables: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(name, f"({', '.join(f'{one}: long' for one in columns)})") for name, columns in tables.items()]
+
+
+@pytest.mark.parametrize("seed", range(SHARE))
+def test_what_the_parser_refuses_once_a_column_is_gone_was_named(seed: int) -> None:
+    rng = random.Random(seed)
+    names = iter(f"n{number}" for number in range(100))
+    table = rng.choice(list(_TABLES))
+    columns, steps = list(_TABLES[table]), [table]
+    for _ in range(rng.randint(1, 6)):
+        text, columns = step(rng, columns, names)
+        steps.append(text)
+    query = " | ".join(steps)
+    found = analysed(query, Database("random", written(_TABLES)))
+    assert not found.diagnostics, query
+    named = {(one, column) for _, one, column in found.origins.named}
+    origins = {name: {(one, column) for _, one, column, _ in of} for name, of in found.origins.columns}
+    for one, own in _TABLES.items():
+        for column in own:
+            without = {**_TABLES, one: [name for name in own if name != column]}
+            then = analysed(query, Database("random", written(without)))
+            told = (query, one, column, then.diagnostics)
+            if then.diagnostics:
+                assert (one, column) in named, told
+                continue
+            lost = {name for name, _ in found.columns or ()} - {name for name, _ in then.columns or ()}
+            assert all((one, column) in origins[name] for name in lost), told
+            # Where it is named and not missed, another table has a column of its name.
+            others = [of for of, its in _TABLES.items() if of != one and column in its and of in query]
+            assert (one, column) not in named or others or query.count(one) > 1, told

@@ -209,11 +209,10 @@ var sluiceOrigins = function (tools) {
       for (const one of sources) into(found.rows, one.rows);
       for (const column of listed(result && result.Columns)) {
         let same = matching(column, sources, true);
-        const unknown = !same.length;
-        if (unknown) same = matching(column, others || [], true);
+        if (!same.length) same = matching(column, others || [], true);
         const values = new Set(), clash = new Set();
         for (const [, one] of same) { into(values, one.values); into(clash, one.clash); }
-        if (!same.length || (unknown && sources.some((one) => one.dark)))
+        if (!same.length || sources.some((one) => one.dark))
           into(values, after(everything([...sources, ...others || []]), TRANSFORMATION));
         put(found, column, values, clash);
       }
@@ -235,7 +234,10 @@ var sluiceOrigins = function (tools) {
       if (kind === "NameReference" && symbol && scope.names.has(symbol.Name)) {
         const known = scope.names.get(symbol.Name);
         if (known.declaration) return called(known, [], scope);
-        return known.columns ? carried(element.ResultType, [known]) : frame();
+        const found = known.columns ? carried(element.ResultType, [known]) : frame();
+        // What a function is given may have more columns than its parameter says.
+        if (known.given) found.loose = [known];
+        return found;
       }
       const own = entityOf(symbol, state) || entityOf(element.ResultType, state);
       if (own) {
@@ -301,7 +303,7 @@ var sluiceOrigins = function (tools) {
           const table = tables[place++];
           for (const column of listed(parameter.Type.Columns).map((of) => of.Element))
             if (column && column.Name) needed(nameOf(column.Name), table ? [table] : []);
-          names.set(name, table || frame());
+          names.set(name, { ...table || frame(), given: true });
         } else names.set(name, new Set());
       }
       return block(local.declaration.Body, { ...scope, names, frames: [], outer: null, input: null, joined: false,

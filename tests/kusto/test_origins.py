@@ -1,10 +1,9 @@
 """What each column that KQL makes or carries is made of: every operator, beside a statement of it.
 
-Belongs here: one query a row, and random functions beside what the parser says once a column is gone. Does not:
-what becomes of it in the graph (`test_columns`).
+Belongs here: one query a row, and random functions beside what the parser says once a column is gone. Does
+not: what becomes of it in the graph (`test_columns`).
 """
 
-import random
 import os
 import random
 from collections.abc import Iterator
@@ -40,8 +39,7 @@ WHOLE = "k=A.k a=A.a b=A.b d=A.d t=A.t"
 ALL = "A.a~ A.b~ A.d~ A.k~ A.t~"
 EVERY = "A.af A.bf A.df A.kf A.tf"
 
-# (query, "column=origins …; …" each origin with its sign, "=" left out; "rows"). What is not stated of a column
-# that is carried as it is stands in `WHOLE`.
+# (query, "column=origins; …", each origin with its sign, "=" left out, "rows").
 QUERIES: list[tuple[str, str, str]] = [
     ("A", WHOLE, ""),
     ("V", "k=V.k; n=V.n", ""),
@@ -109,8 +107,10 @@ QUERIES: list[tuple[str, str, str]] = [
         (f"A | join kind={kind} B on k | project a, c", "a=A.a; c=B.c", "A.kj B.kj")
         for kind in ("innerunique", "leftouter", "rightouter", "fullouter")
     ),
-    *((f"A | join kind={kind} B on k | project a", "a=A.a", "A.kj B.kj") for kind in ("leftsemi", "leftanti")),
-    *((f"A | join kind={kind} B on k | project k", "k=B.k", "A.kj B.kj") for kind in ("rightsemi", "rightanti")),
+    *(
+        (f"A | join kind={kind} B on k | project k", f"k={side}.k", "A.kj B.kj")
+        for kind, side in (("leftsemi", "A"), ("leftanti", "A"), ("rightsemi", "B"), ("rightanti", "B"))
+    ),
     ("A | join (B | project k, c) on $left.k == $right.c | project c, k1", "c=B.c; k1=B.k A.kj", "A.kj B.cj"),
     ("A | project bb = b | join (A | project bb = a) on $left.bb == $right.bb",
      "bb=A.b; bb1=A.a A.bj", "A.aj A.bj"),
@@ -128,7 +128,8 @@ QUERIES: list[tuple[str, str, str]] = [
     ("A | mv-expand d | project d, a", "d=A.d~; a=A.a", "A.df"),
     ("A | mv-expand e=d to typeof(long) | project e, d", "e=A.d~; d=A.d", "A.df"),
     ("A | mv-expand with_itemindex=i d | project i, k", "i=; k=A.k", "A.df"),
-    ("A | mv-apply e=d to typeof(long) on (top 1 by e | project e) | project e, k", "e=A.d~; k=A.k", "A.ds A.df"),
+    ("A | mv-apply e=d to typeof(long) on (top 1 by e | project e) | project e, k",
+     "e=A.d~; k=A.k", "A.ds A.df"),
     ("A | parse k with * 'x=' p:long 'y=' q:string | project p, q, k", "p=A.k~; q=A.k~; k=A.k", ""),
     ("A | parse-where k with * 'x=' p:long | project p", "p=A.k~", "A.kf"),
     ("A | parse-kv k as (u: string) with (pair_delimiter=' ') | project u", "u=A.k~", ""),
@@ -136,7 +137,8 @@ QUERIES: list[tuple[str, str, str]] = [
     ("let L = A | where a > 1; L | project k", "k=A.k", "A.af"),
     ("let x = 1; A | where a > x | project k", "k=A.k", "A.af"),
     ("let m = toscalar(B | summarize max(b)); A | extend q = m | project q", "q=B.b~", ""),
-    ("let m = materialize(A | where a > 1); m | join kind=inner (m | summarize c=count() by k) on k | project c",
+    ("let m = materialize(A | where a > 1);"
+     " m | join kind=inner (m | summarize c=count() by k) on k | project c",
      "c=", "A.kg A.kj A.af"),
     ("let f = (T: (k: string)) { T | extend w = strlen(k) }; f(B) | project w, k", "w=B.k~; k=B.k", ""),
     ("let f = (T: (*)) { T | extend z = 1 }; f((B | where b > 1)) | project c, z", "c=B.c; z=", "B.bf"),
@@ -237,7 +239,7 @@ def step(rng: random.Random, columns: list[str], new: Iterator[str]) -> tuple[st
         (f"extend {made} = {one} + {two}", [*columns, made]),
         (f"extend {one} = 1", columns),
         (f"project {', '.join(some)}", some),
-        (f"project {made} = {one}, {', '.join(without)}" if without else f"project {made} = {one}", [made, *without]),
+        (f"project {', '.join([f'{made} = {one}', *without])}", [made, *without]),
         (f"project-rename {made} = {one}", [made, *without]),
         (f"summarize {made} = sum({one}) by {two}", [two, made]),
         (f"summarize arg_max({one}, *) by {two}", columns),

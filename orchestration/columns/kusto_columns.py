@@ -7,7 +7,7 @@ KQL is understood (`kusto.language`), walking (`graph`).
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE
+from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE, ColumnGraph
 from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
 from orchestration.core.relations import Relation
 from orchestration.kusto.language.engine import Column, Sourced
@@ -21,6 +21,15 @@ def relation_of(kusto: KustoProject, kind: ObjectKind, name: str) -> Relation:
     """Return what an object of the database, or a table of it, is in the graph."""
     made = kind is not ObjectKind.TABLE or any(one.table == name for one in kusto.filled)
     return Relation(KUSTO if made else KUSTO_TABLE, name)
+
+
+def of_assets(graph: ColumnGraph, place: Place) -> Iterator[Place]:
+    """Yield a column as an asset has it: that of a table which an export feeds is the export's field."""
+    if place.relation.schema != KUSTO_TABLE:
+        yield place
+        return
+    for origin in graph.origins(place):
+        yield from of_assets(graph, origin.place)
 
 
 def kusto_types(kusto: KustoProject) -> dict[Relation, dict[str, str]]:

@@ -26,16 +26,20 @@ from orchestration.columns.lineage_page import lineage_data
 from orchestration.columns.receivers import receivers
 from orchestration.columns.report import ImpactReport, Names, schema_text
 from orchestration.columns.since import since
+from orchestration.contracts.classes import ClassRules
+from orchestration.contracts.columns import Column
+from orchestration.contracts.load import load_contracts
 from orchestration.core.column_origins import Kind, Origin, Place, TableOrigins
-from orchestration.core.partitions import UNCUT
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.relations import Relation
 from orchestration.core.stages import Stage
 from orchestration.kusto.objects import FilledTable, KustoProject
 from orchestration.transformation.manifest import DbtManifest
+from tests.company import BAKERY
 from tests.kql import FEEDS, read
 from tests.kusto.mill import Mill
 
-RAW = Relation("raw", "sold")
+RAW = Relation("raw", "orders")
 NOTHING = DbtManifest({"nodes": {}, "sources": {}})
 FILES = {
     "functions/BigSales.kql": "sales | where bottles > 10 | project city, item, big = bottles",
@@ -66,7 +70,7 @@ def project_of(folder: Path, **edits: str | None) -> KustoProject:
     columns = next((one.columns for one in kusto.objects if one.name == "ByCity"), None)
     filled = FilledTable(
         "city_report", "ByCity", "kusto/filled/city_report.yml", Stage.PRODUCTION, "What cities bought.",
-        "mill@bakery.example", UNCUT, ("exp_sales",), (), (), "", tuple(columns or ()),
+        "mill@bakery.example", Partitioning(Grain.SNAPSHOT), ("exp_sales",), (), (), "", tuple(columns or ()),
     )  # fmt: skip
     return replace(kusto, filled=[filled] if columns else [])
 
@@ -93,18 +97,18 @@ def names(kusto: KustoProject) -> Names:
 
 # {what is asked: (fields below it, who gets other rows, who reads it)}
 BELOW: Mapping[str, tuple[set[str], set[str], set[str]]] = {
-    "sold.bottles": (
+    "orders.bottles": (
         {"BigSales.big value", "ByCity.most value", "city_report.most value", "MostSold.value value",
          "Above.over value", "Last.bottles value"},
         {"BigSales", "ByCity", "city_report"},
         {"BigSales", "ByCity", "city_report", "MostSold", "Above", "Last"},
     ),
-    "sold.rank": (set(), set(), {"Dead"}),
-    "sold.item": (
+    "orders.rank": (set(), set(), {"Dead"}),
+    "orders.item": (
         {"BigSales.item value", "ByCity.items value", "city_report.items value"}, set(),
         {"BigSales", "ByCity", "city_report"},
     ),
-    "sold.store": (
+    "orders.store": (
         {"Shops.store value", "Above.store value", "Above.over value"}, {"Shops"}, {"Shops", "Above"}
     ),
     "BigSales.big": ({"ByCity.most value", "city_report.most value"}, set(), {"ByCity", "city_report"}),
@@ -134,13 +138,13 @@ def test_a_column_of_a_function_is_told_by_what_decides_it(names: Names) -> None
     assert {(one.column, one.influence) for one in found.values} == {("bottles", "pick")}
     assert {one.column for one in found.rows} == {"bottles", "city"}
     assert found.values[0].way == (
-        "raw.sold.bottles", "delivered.exp_sales.bottles", "kusto_table.sales.bottles", "kusto.BigSales.big",
+        "raw.orders.bottles", "delivered.exp_sales.bottles", "kusto_table.sales.bottles", "kusto.BigSales.big",
         "kusto.ByCity.most", "kusto.city_report.most",
     )  # fmt: skip
 
 
 def test_who_reads_it_is_told_with_the_function_that_names_it(names: Names) -> None:
-    text = markdown_of(ImpactReport("", names.told(hanging_on(names.graph, {}, "sold.bottles"))))
+    text = markdown_of(ImpactReport("", names.told(hanging_on(names.graph, {}, "orders.bottles"))))
     assert "**reads it**: " in text
     assert "table city_report (through BigSales → ByCity)" in text
     assert "view Last" in text
@@ -161,7 +165,12 @@ def test_what_is_refused_once_a_column_is_gone_is_what_reads_it(
 
 def test_a_class_goes_through_functions_and_the_page_shows_it(kusto: KustoProject, names: Names) -> None:
     graph = names.graph
-    flow = ClassFlow(*_classified(graph, "bottles", "internal"))
+    columns = [
+        Column(name, name, "VARCHAR", False, "", classification="internal" if name == "bottles" else "")
+        for name in graph.tables[RAW].columns
+    ]
+    contract = replace(load_contracts(BAKERY)[0]["orders"], columns=tuple(columns))
+    flow = ClassFlow(graph, ClassRules(), {"orders": contract}, {})
     classes = {
         str(place): flow.of(place)
         for table in graph.tables.values() if table.relation.schema in (KUSTO, KUSTO_TABLE)
@@ -177,7 +186,9 @@ def test_a_class_goes_through_functions_and_the_page_shows_it(kusto: KustoProjec
     assert (shown["kusto.ByCity"]["kind"], shown["kusto.ByCity"]["file"]) == (
         "function", "kusto/functions/ByCity.kql",
     )  # fmt: skip
-    assert shown["kusto.city_report"]["classes"] == {shown["kusto.city_report"]["cols"].index("most"): ["internal"]}
+    assert shown["kusto.city_report"]["classes"] == {
+        shown["kusto.city_report"]["cols"].index("most"): ["internal"]
+    }
     assert shown["kusto_table.sales"]["to"] == "adx / telemetry"
 
 
@@ -233,7 +244,7 @@ def test_a_company_says_what_hangs_on_a_contract(mill: Mill) -> None:
     settings = mill.company.settings
     said = CliRunner().invoke(
         app,
-        ["impact", "weather.town", "--json", "--project", str(settings.project_dir), "--data-dir",
+        ["impact", "weather.town", "--json", "--project", str(settings.project_dir), "--data",
          str(settings.data_dir)],
         env={"SLUICE_ENVIRONMENT": "production"},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`sluice kusto`: KQL in git.
+"""The group of commands on KQL in git.
 
 Belongs here: the group of commands. Does not belong here: those that ask the database (`kusto_database`).
 """

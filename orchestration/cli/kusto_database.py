@@ -107,6 +107,10 @@ def deploy(
                     there.cluster, store, there.place, done,
                     commit=commit, prune=prune, say=_say, words=there.parses.words,
                 )  # fmt: skip
+        if sent:
+            from orchestration.graph.kusto import show_deployed
+
+            show_deployed(here.desk.instance, done, commit)
     _end(done, sent, prune)
 
 
@@ -260,7 +264,7 @@ def _end(plan: "Plan", sent: int, prune: bool) -> None:
     from orchestration.kusto.planned import State
 
     for item in plan.of(State.WAITS, State.KEPT):
-        _say(f"{item.called}  {item.file}: {'; '.join(item.notes)}")
+        _say(f"{item.called}: {'; '.join(item.notes)}")
     left = [] if prune else plan.of(State.REMOVE)
     if left:
         _say(f"ours, and in git no more: {', '.join(item.called for item in left)}; --prune removes them")

@@ -13,7 +13,7 @@ from orchestration.cli.opened import DataDir, ProjectDir, opened, out
 
 @app.command()
 def promote(
-    model: Annotated[str, typer.Argument(help="A model, seed or snapshot that is work.")],
+    model: Annotated[str, typer.Argument(help="A model, seed, snapshot, or object of kusto/, that is work.")],
     to: Annotated[
         str,
         typer.Option(
@@ -34,6 +34,7 @@ def promote(
     with opened(project, data) as here:
         from orchestration.core.stages import Stage
         from orchestration.drafting.suite import draft_suite
+        from orchestration.kusto.promoting import destination_of, work_named
         from orchestration.project.export_models import ExportModels
         from orchestration.project.promoting import begun, carry_out, end_begun, planned, promotion
         from orchestration.quality.suites import FOLDER
@@ -55,6 +56,19 @@ def promote(
             out.print("Ended what was begun. Next: `git diff`, then `sluice check` names what is open.")
             return
         manifest = load_manifest(here.settings)
+        if model not in {node.name for node in manifest.nodes.values()} and (
+            one := work_named(here.project.kusto, model)
+        ):
+            assert here.project.kusto is not None
+            place = destination_of(here.settings.project_dir, here.project.kusto, one)
+            if not dry_run:
+                (here.settings.project_dir / place).parent.mkdir(parents=True, exist_ok=True)
+                (here.settings.project_dir / one.file).rename(here.settings.project_dir / place)
+            out.print(f"{one.file} -> {place}", markup=False, soft_wrap=True)
+            out.print(
+                "Nothing was done (--dry-run)." if dry_run else "Next: `git diff`, then `sluice check`."
+            )
+            return
         done = promotion(here.settings, manifest, model, to)
         if done.sent and not done.suite:
             known = ExportModels(manifest).model(done.node)

@@ -23,6 +23,7 @@ from orchestration.graph.exports import NOT_CONFIGURED
 from orchestration.graph.partitions import PartitionsOf, partition_mapping
 from orchestration.graph.steps import SaysNothing, told_of_changes
 from orchestration.kusto.objects import FilledTable, Kind, KustoObject, KustoProject, filled_key
+from orchestration.kusto.planned import Plan, State
 from orchestration.operations.filling import Filled, NoDatabase, fill_partition
 from orchestration.operations.fills import FillHeld
 from orchestration.operations.kusto_checks import ANSWERS, DEPLOYED, CheckSaid, ask
@@ -70,15 +71,18 @@ def check_keys(one: KustoObject) -> dict[str, dg.AssetCheckKey]:
     return {name: dg.AssetCheckKey(dg.AssetKey(filled_key(one.name)), name) for name in (DEPLOYED, ANSWERS)}
 
 
-def deployed_event(one: KustoObject, commit: str, environment: str) -> dg.AssetMaterialization:
-    """Return what shows on an object's asset that it was deployed."""
-    return dg.AssetMaterialization(
-        dg.AssetKey(filled_key(one.name)),
-        description=f"deployed from {one.file}",
-        metadata={
-            "digest": one.digest, "commit": commit or "none", "environment": environment, "file": one.file,
-        },
-    )  # fmt: skip
+def show_deployed(instance: dg.DagsterInstance, plan: Plan, commit: str) -> None:
+    """Show on the assets of functions and views that a deploy has made or changed them."""
+    for item in plan.of(State.CREATE, State.CHANGE):
+        if item.kind is not Kind.TABLE:
+            said = {"digest": item.digest, "commit": commit or "none", "file": item.file}
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(
+                    dg.AssetKey(filled_key(item.name)),
+                    description=f"deployed from {item.file}",
+                    metadata={**said, "environment": plan.environment, "database": plan.database},
+                )
+            )
 
 
 def _shown(kusto: KustoProject) -> list[KustoObject]:

@@ -11,6 +11,7 @@ import dagster as dg
 from orchestration.graph.kusto import check_keys
 from orchestration.kusto.objects import Kind, KustoObject, KustoProject
 from orchestration.operations.kusto_checks import ANSWERS
+from orchestration.operations.kusto_database import database_of
 from orchestration.operations.site import Site
 from orchestration.state.records import DeliveryStatus
 
@@ -38,6 +39,9 @@ def kusto_sensor(
         " altered a table's columns: do functions of it give what they are to give.",
     )
     def kusto_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        database, why = database_of(site)
+        if database is None:  # a check that is clicked says the same
+            return dg.SkipReason(f"not asked: {why}")
         day = f"{clock():%Y-%m-%d}"
         requests = [] if context.cursor == day else [_request(f"kusto {day}", everything)]
         for export, shape in _shapes(site, kusto):

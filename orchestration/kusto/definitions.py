@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from orchestration.core.problems import Problem
 from orchestration.kusto.commands import commands_of, part_of, parts_of
-from orchestration.kusto.file_rules import NAMED, file_problems
+from orchestration.kusto.file_rules import NAMED, day_of, file_problems
 from orchestration.kusto.files import KqlFile
 from orchestration.kusto.language.engine import Command, ParserFailed, Part
 from orchestration.kusto.literals import Piece, pieces_of
@@ -91,7 +91,10 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
                 f'`// {SAMPLE}: {file.object_name}("AMES")`', "write the call and nothing else",
             )
         ]  # fmt: skip
-    made = KustoObject(file.kind, file.object_name, file.name, file.stage, statements, sample=sample)
+    made = KustoObject(
+        file.kind, file.object_name, file.name, file.stage, statements, sample=sample,
+        owner=file.said.get("owner", ("", 0))[0], expires=day_of(file.said.get("expires", ("", 0))[0]),
+    )  # fmt: skip
     first = read.commands[0]
     if file.kind is Kind.FUNCTION:
         parameters, body = _needed(first, "Parameters"), _needed(first, "Body")

@@ -6,9 +6,11 @@ files (`rules`).
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 
 from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.stages import Stage
 from orchestration.destinations.adx.types import is_name
 from orchestration.kusto.commands import ALLOWED, Commands, errors, part_of, parts_of
 from orchestration.kusto.files import KqlFile
@@ -39,6 +41,17 @@ _SKIP = "skipvalidation"
 # Names that the platform itself gives.
 _STAGING, _MAPPING = "_sluice_staging", "sluice_"
 _SHOWN = 40
+_OWNER = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_OF_WORK = {
+    "owner": "the e-mail address of who answers for it",
+    "expires": "its last day, as 2027-01-31",
+    "purpose": "what is found out by it, in one sentence",
+}
+_EXAMPLES = {"owner": "ada@example.com", "expires": "2027-01-31", "purpose": "what is found out by it"}
+_FORMS: Mapping[str, Callable[[str], object]] = {
+    "owner": _OWNER.fullmatch,
+    "expires": lambda said: day_of(said),
+}
 _JSON = {
     "RetentionPolicy": "an object, as `{\"SoftDeletePeriod\": \"30.00:00:00\"}`",
     "UpdatePolicy": "a list, as `[{\"IsEnabled\": true, \"Source\": \"T\", \"Query\": \"F()\"}]`",
@@ -47,6 +60,26 @@ _JSON = {
 _UPDATES = (
     "IsEnabled", "Source", "SourceIsWildCard", "Query", "IsTransactional", "PropagateIngestionProperties",
 )  # fmt: skip
+
+
+def _of_work(file: KqlFile) -> Iterator[Problem]:
+    """Yield what a file of work does not say, in the words that dbt's tables of work say it in."""
+    for word, expected in _OF_WORK.items() if file.stage is Stage.WORK else ():
+        said, place = file.said.get(word, ("", 0))
+        if not said or (word in _FORMS and not _FORMS[word](said)):
+            what = f"has a `{word}` that is none" if said else f"says no `{word}`"
+            yield file.problem(
+                place, f"`{file.object_name}` is work, and {what}", expected,
+                f"write `// {word}: {_EXAMPLES[word]}` above the command",
+            )  # fmt: skip
+
+
+def day_of(said: str) -> date | None:
+    """Return a day that is written as 2027-01-31; None if it is none."""
+    try:
+        return date.fromisoformat(said) if len(said) == len("2027-01-31") else None
+    except ValueError:
+        return None
 
 
 def file_problems(file: KqlFile, read: Commands) -> Iterator[Problem]:
@@ -62,6 +95,7 @@ def file_problems(file: KqlFile, read: Commands) -> Iterator[Problem]:
         yield from _policies(file, command)
     if file.kind is Kind.FUNCTION:
         yield from _function(file, read.commands[0])
+    yield from _of_work(file)
 
 
 def _not_allowed(file: KqlFile, read: Commands, expected: str) -> Iterator[Problem]:

@@ -47,6 +47,12 @@ class FilledSpec(Strict):
     """How the table is cut, where the exports that feed it do not tell; `whole`: it is not."""
 
 
+def fillers(project_dir: Path, stages: Collection[Stage] = tuple(Stage)) -> dict[str, str]:
+    """Return {table: the function that its file names}; what is wrong with a file `with_filled` tells."""
+    named = {Path(file.name).stem: file.data.get("function") for _, file in _files(project_dir, stages)[0]}
+    return {table: function for table, function in named.items() if isinstance(function, str)}
+
+
 def with_filled(
     project_dir: Path,
     project: KustoProject,
@@ -58,13 +64,7 @@ def with_filled(
 
     `cut` tells how an export's model is cut.
     """
-    files: list[tuple[Stage, YamlFile]] = []
-    problems: list[Problem] = []
-    for stage in Stage:
-        if stage in stages:
-            read, found = yaml_folder(project_dir / _FOLDERS[stage], project_dir, _SUFFIXES)
-            files += [(stage, file) for file in read]
-            problems += found
+    files, problems = _files(project_dir, stages)
     entries: dict[str, _Entry] = {}
     for stage, file in files:
         try:
@@ -85,6 +85,19 @@ def with_filled(
     order = {name: place for place, name in enumerate(look.order)}
     tables.sort(key=lambda table: order[table.table])
     return replace(project, filled=tables), problems
+
+
+def _files(
+    project_dir: Path, stages: Collection[Stage]
+) -> tuple[list[tuple[Stage, YamlFile]], list[Problem]]:
+    files: list[tuple[Stage, YamlFile]] = []
+    problems: list[Problem] = []
+    for stage in Stage:
+        if stage in stages:
+            read, found = yaml_folder(project_dir / _FOLDERS[stage], project_dir, _SUFFIXES)
+            files += [(stage, file) for file in read]
+            problems += found
+    return files, problems
 
 
 @dataclass(frozen=True)

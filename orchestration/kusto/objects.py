@@ -6,6 +6,7 @@ Belongs here: the shapes that checks, deploys and assets share. Does not belong 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from orchestration.core.partitions import Partitioning
@@ -56,6 +57,8 @@ class KustoObject:
         columns: the table that it gives, as (name, Kusto type); None if it gives none, or nobody knows.
         sample: the call that `// sample: F("AMES")` names; "" where all parameters have defaults.
         origins: what its columns are made of, and which it cannot be without.
+        owner: who answers for what is work, by `// owner:`.
+        expires: the last day (UTC) of what is work, by `// expires:`.
     """
 
     kind: Kind
@@ -69,6 +72,8 @@ class KustoObject:
     columns: Sequence[tuple[str, str]] | None = None
     sample: str = ""
     origins: Origins = field(default_factory=Origins)
+    owner: str = ""
+    expires: date | None = None
 
     @property
     def key(self) -> tuple[Kind, str]:

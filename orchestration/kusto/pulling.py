@@ -159,7 +159,7 @@ def _function(one: HeldFunction, words: Words) -> str:
 def _view(view: HeldView) -> str:
     shown = {name.lower(): said for name, said in view.properties.items()}
     properties = {
-        "folder": kql.text(shown.get("folder", "")), "docstring": kql.text(shown.get("docstring", "")),
+        "folder": kql.text(shown.get("folder", "")), "docString": kql.text(shown.get("docstring", "")),
         "lookback": _span(shown.get("lookback", "")),
         "autoUpdateSchema": "true" if shown.get("autoupdateschema", "").lower() == "true" else "",
     }  # fmt: skip

@@ -62,7 +62,7 @@ def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> I
                 yield one.file.problem(
                     place, f"production's `{one.made.name}` reads `{key[1]}`, which is work",
                     "what is production's: it alone is deployed there",
-                    f"`sluice promote {key[1]}`, or move this file to kusto/work/{one.made.kind.value}",
+                    f"`sluice promote {key[1]}`, or `git mv {one.file.name} kusto/work/{one.made.kind.value}`",
                 )  # fmt: skip
         for kind, name, place in one.sources:
             if (kind, name) not in analysis.known:

@@ -89,6 +89,7 @@ class Fills:
         self._store = site.deployment.store
         self._records = records or Records(site)
         self._latest: dict[str, dict[str, Fill]] = {}
+        self._erased: dict[str, int] = {}
 
     @property
     def tables(self) -> Mapping[str, FilledTable]:
@@ -121,7 +122,7 @@ class Fills:
             target = self._site.target(scope.export)
             delivery, why = self._delivered(target, scope.key)
             if delivery is not None:
-                inputs.setdefault(scope.export, {})[scope.key] = _mark(delivery)
+                inputs.setdefault(scope.export, {})[scope.key] = self._mark(delivery)
             if why:
                 reasons.append(why)
         for name, its_key in self._above(table, key):
@@ -250,6 +251,15 @@ class Fills:
         sending = self._sending.get(export, set())
         return key in sending if key else bool(sending)
 
+    def _mark(self, delivery: Delivery) -> str:
+        """Return what tells what a destination has of a delivery: who was taken out of it is not there."""
+        export = delivery.export
+        if export not in self._erased:
+            erasures = self._store.forgotten_keys.of(export)
+            self._erased[export] = sum(one.found > 0 for one in erasures)
+        erased = f" without {self._erased[export]}" if self._erased[export] else ""
+        return f"{delivery.version} {delivery.delivery_id} {delivery.sending}{erased}"
+
     @cached_property
     def _sending(self) -> dict[str, set[str]]:
         return self._store.deliveries.partitions_at(DeliveryStatus.SENDING)
@@ -261,6 +271,10 @@ class Fills:
         report = self._records.report(relation, key_of_table)
         if (waiting := self._records.kept_back(target, key)) is not None:
             yield f"{place(export, key)}: {waiting.brief}"
+        settled = self._records.deliveries(export)[key].id
+        layers = self._store.deliveries.layers(export, key if _is_cut(target) else "")
+        if any(layer.id > settled for layer in layers):
+            yield f"{place(export, key)} holds rows of a delivery that broke off since"
         if report.open:
             return
         release = next((one for one in reversed(self._records.releases(key)) if one.export == export), None)
@@ -316,10 +330,6 @@ class Fills:
     def _moment(self, export: str, key: str) -> datetime | None:
         delivery = self._records.deliveries(export).get(key)
         return delivery.acknowledged_at if delivery is not None else None
-
-
-def _mark(delivery: Delivery) -> str:
-    return f"{delivery.version} {delivery.delivery_id} {delivery.sending}"
 
 
 def _is_cut(target: Target) -> bool:

@@ -31,7 +31,7 @@ from orchestration.delivery.export_files.exports import Export, MadeOfWork, load
 from orchestration.kusto.feeds import feeds_of
 from orchestration.kusto.files import FOLDER as KUSTO
 from orchestration.kusto.files import kql_names
-from orchestration.kusto.filled import with_filled
+from orchestration.kusto.filled import fillers, with_filled
 from orchestration.kusto.objects import KustoProject
 from orchestration.kusto.reading import KEPT, load_kusto
 from orchestration.project.directions import direction_problems
@@ -49,6 +49,7 @@ from orchestration.project.work_rules import (
     connection_problems,
     ended_problems,
     ending_soon,
+    kusto_works,
     made_of_work,
     work_problems,
     works,
@@ -91,7 +92,7 @@ class Project:
     test_places: DataTestPlaces
     door: Door
     environments: EnvironmentRules
-    # {relation: its end} of what is work.
+    # {relation, or `kusto/<Name>`: its end} of what is work.
     work: Mapping[str, MadeOfWork]
     # What `kusto/` defines; None where there is no such folder.
     kusto: KustoProject | None = None
@@ -299,6 +300,7 @@ def _read(
     work = works(manifest, CodeLines(settings.project_dir, manifest.content))
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
+    work |= kusto_works(kusto)
     project = Project(
         contracts, manifest, suites, exports, lineage, identity, places, door, environments, work, kusto
     )
@@ -329,7 +331,9 @@ def _kusto(
         return None, []
     columns = {node.name: bound.columns.get(name, ()) for name, node in manifest.nodes.items()}
     feeds = feeds_of(exports.values(), {name: found for name, found in columns.items() if found})
-    kusto, problems = load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages)
+    filled = fillers(settings.project_dir, stages)
+    kept = settings.data_dir / KEPT
+    kusto, problems = load_kusto(settings.project_dir, kept, feeds, stages, filled=filled)
     if kusto is None:
         return None, problems
     models = {node.name: node for node in manifest.nodes.values()}

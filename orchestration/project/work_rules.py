@@ -17,6 +17,7 @@ from orchestration.core.stages import WORK, Stage
 from orchestration.delivery.export_files.expiry import work_ended
 from orchestration.delivery.export_files.exports import Export, MadeOfWork
 from orchestration.delivery.export_files.last_mile import WARNED_BEFORE
+from orchestration.kusto.objects import KustoProject
 from orchestration.project.environments_file import FILE, WorkSpec
 from orchestration.transformation.code_lines import CodeLines
 from orchestration.transformation.manifest import DbtManifest, DbtNode
@@ -93,6 +94,15 @@ def works(manifest: DbtManifest, lines: CodeLines) -> dict[str, MadeOfWork]:
         for node in manifest.nodes.values()
         if node.stage is Stage.WORK and node.expires is not None
     }  # fmt: skip
+
+
+def kusto_works(kusto: KustoProject | None) -> dict[str, MadeOfWork]:
+    """Return {`kusto/<Name>`: its end} of all KQL that is work."""
+    return {
+        f"kusto/{one.name}": MadeOfWork(one.name, one.expires, one.owner, one.file, 1)
+        for one in (kusto.objects if kusto else ())
+        if one.stage is Stage.WORK and one.expires is not None
+    }
 
 
 def made_of_work(

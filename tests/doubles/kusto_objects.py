@@ -129,6 +129,7 @@ class Objects:
         self.principal = "aadapp=sluice"
         self._engine = engine
         self.parser = parser
+        _ = parser.language  # V8 does not start within the loop that serves requests
         self._known: Mapping[str, Callable[[Stated], Answer]] = {
             "CreateOrAlterFunction": self._alter_function,
             "ShowFunctions": lambda _: self._shown(self.functions.values()),

@@ -96,7 +96,7 @@ class Queries:
 
     def _columns(self, text: str) -> Sequence[tuple[str, str]]:
         columns = self._objects.analysed(text).columns
-        if columns is None:
+        if columns is None or any(kind == "unknown" for _, kind in columns):  # of a function that is wrong
             raise semantic_error("the query gives no table")
         return columns
 

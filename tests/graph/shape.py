@@ -50,7 +50,7 @@ def _asset(graph: Any, node: Any) -> dict[str, Any]:
         "columns": len(node.metadata["dagster/column_schema"].columns)
         if "dagster/column_schema" in node.metadata
         else 0,
-        "pools": sorted(node.pools),
+        "pools": sorted(node.pools or ()),
         "automation": node.automation_condition is not None,
         "deps": {
             parent.to_user_string(): _mapping(node.partition_mappings.get(parent))

@@ -139,7 +139,7 @@ def test_what_differs_in_blanks_comments_and_spelling_alone_is_the_same(kusto_th
         "functions/A.kql": "// another comment\n.create-or-alter function with"
         " (docstring = \"d \\\"q\\\"\",\n folder=@'x')\r\n"
         "A()\r\n{\r\n  Zero()\r\n\r\n  | extend n = N(item) // it is\r\n}\r\n",
-        "tables/items.kql": TABLE.replace("10d", "time(10.00:00:00)")
+        "tables/items.kql": TABLE.replace("10d", "240h")
         .replace("72h", "time(3d)")
         .replace("'raw'", '"raw"'),
     }  # fmt: skip
@@ -193,15 +193,15 @@ def test_a_views_creation_properties_are_not_sent_to_one_that_is_there(kusto_the
     bench = kusto_there
     bench.deliver()
     text = (
-        ".create-or-alter materialized-view with (backfill = true, docstring = 'as, backfill = (it)',\n"
-        " effectiveDateTime=datetime(2024-01-01)) V on table items { items | summarize n = count() by day }"
+        ".create-or-alter materialized-view with (backfill = true, docString = 'as, backfill = (it)')"
+        " V on table items { items | summarize n = count() by day }"
     )
     bench.write({"views/V.kql": text})
     bench.deploy()
     bench.write({"views/V.kql": text.replace("n = count()", "n = count(), m = max(item)")})
     bench.deploy()
     assert "backfill = true" in bench.sent()[-2]
-    assert "with (docstring = 'as, backfill = (it)') V on" in bench.sent()[-1]
+    assert "with (docString = 'as, backfill = (it)') V on" in bench.sent()[-1]
     assert bench.states() == {}
 
 

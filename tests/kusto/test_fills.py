@@ -4,12 +4,18 @@ Belongs here: the real graph, records and commands, beside a database that under
 (`test_filled_files`).
 """
 
+import json
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from orchestration.core.lineage import Partition
 from orchestration.core.partitions import Grain, Partitioning
@@ -19,8 +25,9 @@ from orchestration.graph.upkeep import deliveries_sensor
 from orchestration.operations.due_run import DueRun
 from orchestration.operations.filling import Filled
 from orchestration.operations.fills import FillHeld, behind, fills_due
-from orchestration.state.records import DeliveryStatus
-from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, failures, finished, runs
+from orchestration.state import schema
+from orchestration.state.records import DeliveryStatus, ForgottenKey
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, finished, runs
 from tests.doubles.kusto_language import Refused
 from tests.kusto.mill import RAIN, REPORT, TOWNS, Mill
 from tests.run.test_deliveries import sensor_context
@@ -58,6 +65,9 @@ def changed(mill: Mill, body: str) -> None:
     mill.kusto.objects.functions["RainByTown"] = replace(function, body=body)
 
 
+_COLUMNS = [one.name for one in schema.metadata.tables["deliveries"].columns if one.name != "id"]
+_OF_BROKEN = {"delivery_id": "'broken'", "status": "'superseded'"}
+BROKEN = ", ".join(_COLUMNS), ", ".join(_OF_BROKEN.get(one, one) for one in _COLUMNS)
 CONDITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     # {what is so of Monday's weather: (SQL that makes it so, the reason, what is filled all the same)}
     "under way": (
@@ -96,6 +106,15 @@ CONDITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "deployed as another": (
         ("update kusto_objects set digest = 'older' where name = 'RainByTown'",),
         "is deployed as another than git has it", "towns",
+    ),
+    "broken off": (
+        (
+            f"insert into deliveries ({BROKEN[0]}) select {BROKEN[1]} from deliveries"
+            f" where {MONDAY_OF_WEATHER}",
+            "insert into acknowledgements (delivery_id, first_row, end_row, sending)"
+            " values ('broken', 0, 1, 9)",
+        ),
+        "holds rows of a delivery that broke off since", "tuesday",
     ),
     "restored": (
         ("insert into restores (backup, taken_at, restored_at) values ('b', '2020-01-01', '2030-01-01')",),
@@ -323,6 +342,30 @@ def test_rows_that_were_taken_out_come_back_by_the_button(copy: Mill) -> None:
     assert copy.fill(RAIN, MON).called is False
 
 
+def test_who_is_forgotten_goes_from_what_was_filled(copy: Mill) -> None:
+    """What a function made of a person's rows is made anew without them: nobody knows of which partitions."""
+    copy.fill_everything()
+    forgotten = copy.company.deployment.store.forgotten_keys
+    forgotten.record(ForgottenKey(WEATHER_REPORT, "salt", "digest", 0, "", "asked", "ada"))
+    assert due(copy) == set()  # nothing of them was there, or they are still to be taken out
+    forgotten.conclude(WEATHER_REPORT, "salt", 1, "done")
+    assert due(copy) == EVERYTHING
+    assert copy.fill(RAIN, MON).called
+    assert due(copy) == EVERYTHING - {(RAIN, MON)}
+
+
+def test_a_policy_that_drops_tags_fills_nothing(copy: Mill) -> None:
+    """By its tag a partition is found that is to be replaced."""
+    copy.fill(RAIN, MON)
+    store = copy.company.deployment.store
+    old = store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
+    store.deliveries.plan(replace(old, delivery_id="the next", id=0))
+    copy.kusto.engine.tables[RAIN].tag_policy = [{"TagPrefix": "drop-by:", "RetentionPeriod": "30.00:00:00"}]
+    with pytest.raises(DeliveryError, match="drops tags of 'rain_by_town'"):
+        copy.fill(RAIN, MON)
+    assert there(copy, RAIN, MON) == [("Ulm", 1)]
+
+
 def test_a_whole_table_is_replaced_whole(copy: Mill) -> None:
     copy.fill(TOWNS, "")
     engine = copy.kusto.engine
@@ -345,3 +388,144 @@ def test_what_is_refused_says_what_and_is_tried_again(copy: Mill) -> None:
         copy.kusto.forbidden.clear()
     assert (success, "does not let the principal fill a table by a function" in said) == (False, True), said
     assert copy.company.materialize(MON, f"kusto/{RAIN}") == (True, "")
+
+
+def test_a_changed_function_fills_what_is_delivered_from_then_on(copy: Mill) -> None:
+    """Older partitions by a backfill alone, as a changed model builds no older day; a whole table at once."""
+    copy.fill_everything()
+    company = copy.company.with_own_project()
+    for name, before, after in (
+        ("RainByTown", "days = count()", "days = count(), amount = count()"),
+        ("Towns", "days = count()", "days = count(), amount = count()"),
+    ):
+        path = company.settings.project_dir / f"kusto/functions/{name}.kql"
+        path.write_text(path.read_text().replace(before, after))
+    new = Mill(company.read_anew(), copy.kusto, copy.queries)
+    assert due(new) == set()  # not deployed yet
+    assert new.company.status()[TOWNS, ""].why.startswith("Towns is deployed as another")
+    assert new.deploy() == 3  # and what waited for the table that was filled
+    assert due(new) == {(TOWNS, "")}
+    assert new.company.status()[RAIN, MON].why.endswith("by an older function")
+    old = new.company.deployment.store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
+    new.company.deployment.store.deliveries.plan(replace(old, delivery_id="the next", id=0))
+    assert due(new) == {(TOWNS, ""), (RAIN, MON), (REPORT, MON)}
+    new.fill(RAIN, MON)
+    new.fill(RAIN, TUE)  # the button
+    assert there(new, RAIN, MON) == there(new, RAIN, TUE) == [("Ulm", 1, 1)]
+    # And back to the one of before, which gives fewer columns than the table has by now.
+    copy.deploy()
+    copy.fill(RAIN, MON)
+    assert (there(copy, RAIN, MON), there(copy, RAIN, TUE)) == ([("Ulm", 1, None)], [("Ulm", 1, 1)])
+    new.company.deployment.close()
+
+
+def cloned(day: str) -> list[str]:
+    """SQL that makes a day of the weather of Tuesday's: landed, built, judged and delivered."""
+    found: list[str] = []
+    tables = {
+        "drops": "source = 'weather'",
+        "builds": f"relation in ('raw.weather', 'staging.stg_weather', 'exports.{WEATHER_REPORT}')",
+        "evidence": f"relation in ('raw.weather', 'staging.stg_weather', 'exports.{WEATHER_REPORT}')",
+        "deliveries": f"export = '{WEATHER_REPORT}'",
+    }
+    for table, where in tables.items():
+        columns = [one.name for one in schema.metadata.tables[table].columns if one.name != "id"]
+        made = {one: f"replace({one}, '{TUE}', '{day}')" for one in TEXTS}
+        made["delivery_id"] = f"delivery_id || '{day}'"
+        values = ", ".join(made.get(one, one) for one in columns)
+        listed = ", ".join(columns)
+        found.append(
+            f"insert into {table} ({listed}) select {values} from {table}"
+            f" where {where} and partition_key = '{TUE}'"
+        )
+    return found
+
+
+TEXTS = {"partition_key", "version", "inputs", "scope", "file", "reads"}
+
+
+@pytest.mark.parametrize("grain", ["weekly", "monthly"])
+def test_a_coarser_partition_waits_for_the_last_of_its_days(mill: Mill, tmp_path: Path, grain: str) -> None:
+    """Days feed a week, as hours feed a day: all that its time touches is there, or nothing is filled."""
+    table = RAIN
+    days = [f"2024-01-{day:02}" for day in range(3, 8 if grain == "weekly" else 32)]
+    key = Partitioning(Grain(grain)).key_at(datetime(2024, 1, 1, tzinfo=UTC))
+    late = [statement for day in days[:-1] for statement in cloned(day)]
+    with mill.copied(tmp_path / "late", *late) as copy:
+        assert due(with_grain(copy, grain)) & {(table, key)} == set()
+        with pytest.raises(FillHeld, match=rf"{WEATHER_REPORT} \[{days[-1]}\] is not delivered"):
+            with_grain(copy, grain).fill(table, key)
+    with mill.copied(tmp_path / "whole", *late, *cloned(days[-1])) as copy:
+        assert (table, key) in due(with_grain(copy, grain))
+        assert with_grain(copy, grain).fill(table, key).fill.rows == 1
+        assert copy.held(table) == [("Ulm", 2)]
+        inputs = copy.company.deployment.store.kusto_fills.latest(table)[key].inputs
+        assert len(inputs[WEATHER_REPORT]) == len(days) + 2
+
+
+def with_grain(mill: Mill, grain: str) -> Mill:
+    """The same with a table of another grain, as `grain:` in its file says."""
+    project, company = mill.company.project, mill.company.read_anew()
+    assert project.kusto is not None
+    filled = [
+        replace(one, partitioning=Partitioning(Grain(grain))) if one.table == RAIN else one
+        for one in project.kusto.filled
+    ]
+    vars(company)["project"] = replace(project, kusto=replace(project.kusto, filled=filled))
+    vars(company)["deployment"] = mill.company.deployment
+    return Mill(company, mill.kusto, mill.queries)
+
+
+@pytest.mark.parametrize("database", [False, True], ids=["no database", "a scratch database"])
+def test_scratch_fills_its_own_database_or_says_what_it_would(
+    mill: Mill, tmp_path: Path, database: bool
+) -> None:
+    with mill.copied(tmp_path) as copy:
+        copy.company.deployment.close()
+        with closing(sqlite3.connect(copy.company.settings.data_dir / "state.db")) as records:
+            records.execute("update deployment set kind = 'scratch'")
+            records.commit()
+        file = copy.company.settings.data_dir / "deployment.json"
+        file.write_text(file.read_text().replace("production", "scratch"))
+        url = copy.company.settings.connections["telemetry"].get_secret_value()
+        own = SecretStr(url.replace("/sluice", "/try")) if database else None
+        settings = copy.company.settings.model_copy(
+            update={"declared": "scratch", "connections": {}, "scratch_kusto": own}
+        )
+        company = Company(settings, "", tmp_path)
+        vars(company)["project"] = copy.company.project
+        scratch = Mill(company, copy.kusto, copy.queries)
+        if database:
+            # There its tables hold what they hold, and nothing was delivered to them.
+            copy.kusto.database = copy.kusto.engine.database = "try"
+            try:
+                scratch.deploy()
+                assert scratch.fill(RAIN, MON).fill.place.endswith("/try")
+            finally:
+                copy.kusto.database = copy.kusto.engine.database = "sluice"
+            assert there(copy, RAIN, MON) == [("Ulm", 1)]
+        else:
+            assert due(scratch) == EVERYTHING
+            scratch.fill_everything()
+            said = json.loads((settings.data_dir / "outbox/kusto" / RAIN / f"{MON}.json").read_text())
+            assert said["call"].startswith("RainByTown(datetime(2024-01-01")
+            assert due(scratch) == set()
+            assert copy.sent(".") == []
+        company.deployment.close()
+
+
+def test_a_copy_that_nobody_adopted_fills_nothing(mill: Mill, tmp_path: Path) -> None:
+    with mill.copied(tmp_path) as copy:
+        shutil.copytree(copy.company.settings.data_dir, tmp_path / "other")
+        settings = copy.company.settings.model_copy(
+            update={
+                "data_dir": tmp_path / "other",
+                "state_url": SecretStr(f"sqlite:///{tmp_path / 'other' / 'state.db'}"),
+            }
+        )
+        company = Company(settings, "", tmp_path)
+        vars(company)["project"] = copy.company.project
+        with pytest.raises(DeliveryError, match="is a copy"):
+            Mill(company, copy.kusto, copy.queries).fill(RAIN, MON)
+        assert copy.sent(".set", ".replace", ".create") == []
+        company.deployment.close()

@@ -1,6 +1,6 @@
 """From a database to files, and back: what was pulled is checked, and differs in nothing.
 
-Does not belong here: the command (`test_commands`).
+Does not belong here: the command (`test_deploy_commands`).
 """
 
 import json
@@ -25,8 +25,7 @@ TYPED = [
     ".create-or-alter function ['a-b c']() { First() | union (First(2)) }",
     ".create-merge table other (a: int, ['b c']: string) with (folder='f')",
     ".create-merge table target (a: int, ['b c']: string)",
-    ".create-or-alter materialized-view with (lookback=time(1.12:00:00), docstring='v',"
-    " autoUpdateSchema=true)"
+    ".create-or-alter materialized-view with (lookback=time(1.12:00:00), docString='v')"
     " V on table other { other | summarize arg_max(a, *) by ['b c'] }",
     ".alter table items docstring 'of items'",
     ".alter-merge table items column-docstrings (item: 'its number', day: 'sluice: date32[day]')",

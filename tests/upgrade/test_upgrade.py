@@ -1,12 +1,17 @@
 """A data directory of version 716f0d0 under today's code: nothing is sent on half a sentence."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from orchestration.operations.status import Standing
+from orchestration.state.held_lease import LeaseLost
+from orchestration.state.kusto_fills import Fill
+from orchestration.state.kusto_objects import Deployed
 from orchestration.state.store import StateStore
 from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company, runs
@@ -155,3 +160,32 @@ def test_it_is_asked_once_what_it_is_and_sends_nothing_until_somebody_has_said_i
     assert "nothing says what it is" not in sluice(unsaid, *resync)[1]  # as its gate is closed, that is told
     code, said = sluice(unsaid, "env", "init", "scratch")
     assert (code, "SLUICE_CONNECTION_MILLER is set" in said) == (2, True), said
+
+
+def test_what_is_deployed_to_a_database_of_kusto_is_kept_from_now_on(old_week: Company) -> None:
+    objects = old_week.deployment.store.kusto_objects
+    assert objects.of("adx://there/db") == {}
+    one = Deployed("adx://there/db", "functions", "F", "production", "d", "h", "c", datetime.now(UTC))
+    for digest in ("d", "e"):
+        objects.record(replace(one, digest=digest))
+    assert objects.of("adx://there/db") == {("functions", "F"): replace(one, digest="e")}
+    assert objects.of("adx://there/other") == {}
+    objects.forget(one)
+    assert objects.of("adx://there/db") == {}
+
+
+def test_what_a_table_of_kusto_is_filled_from_is_kept_from_now_on(old_week: Company) -> None:
+    store = old_week.deployment.store
+    assert store.kusto_fills.latest("t") == {}
+    fill = Fill("t", MON, "id", "F", "code", {SHOP_ORDERS: {MON: "v1"}}, 3, "tag", "adx://there/db", "run")
+    with store.leases.hold("t", wait_seconds=1) as lease:
+        for key, rows in ((MON, 3), (TUE, 4), (MON, 5)):
+            store.kusto_fills.record(replace(fill, partition_key=key, rows=rows), lease.token)
+        token = lease.token
+    found = store.kusto_fills.latest("t")
+    assert {key: (one.rows, one.inputs) for key, one in found.items()} == {
+        MON: (5, {SHOP_ORDERS: {MON: "v1"}}), TUE: (4, {SHOP_ORDERS: {MON: "v1"}}),
+    }  # fmt: skip
+    assert store.kusto_fills.latest("t", "adx://there/other") == {}
+    with pytest.raises(LeaseLost):
+        store.kusto_fills.record(fill, token)

@@ -22,6 +22,7 @@ from ..errors import DeliveryError
 from . import kql as kql
 from .cluster import Cluster
 from .ingestion import rows_tagged
+from .policies import check_tags_stay
 from .replacing import Replacing
 from .tables import found, make
 from .types import Column, TableColumn, settled
@@ -79,6 +80,7 @@ def stage(cluster: Cluster, table: str, scope: str, fill: str, call: Call, repla
     Raises:
         DeliveryError: it is refused, or the service cannot be reached in time.
     """
+    check_tags_stay(cluster, table, ("drop-by:",))
     columns = [Column(name, kind, "") for name, kind in call.columns]
     for name in (table, replacing.staging):
         make(cluster, name, settled(columns, found(cluster, name), name), staging=name != table)

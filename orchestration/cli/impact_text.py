@@ -187,10 +187,8 @@ def _change_lines(shown: _Shown) -> Iterator[str]:
         yield f"{_also_rows(change)} **which rows** are sent: {named}"
     if change.reads:
         yield ""
-        named = ", ".join(
-            f"{one.receiver.kind} {_whose(one.receiver)}{plain(_named(one))}" for one in change.reads
-        )
-        yield f"**reads it**: {named}"
+        named = (f"{one.receiver.kind} {_whose(one.receiver)} {plain(_named(one))}" for one in change.reads)
+        yield f"**reads it**: {', '.join(map(str.rstrip, named))}"
     if shown.again:
         yield ""
         yield shown.told_above

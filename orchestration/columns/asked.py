@@ -6,7 +6,7 @@ Belongs here: names, and what is said of those that are not there. Does not belo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from orchestration.columns.graph import DELIVERED, KUSTO, ColumnGraph
+from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE, ColumnGraph
 from orchestration.columns.impact import Change, Effect, How, effect
 from orchestration.columns.receivers import RECEIVING
 from orchestration.contracts.columns import Masking
@@ -110,7 +110,11 @@ def _by_relation(tables: Sequence[Relation]) -> dict[str, list[Relation]]:
 
 
 def _by_name(tables: Sequence[Relation]) -> dict[str, list[Relation]]:
+    """Return {name: tables}; what of Kusto is called as a source or model is, is named with its schema."""
     found: dict[str, list[Relation]] = {}
     for one in tables:
         found.setdefault(one.name.lower(), []).append(one)
-    return found
+    return {
+        name: [one for one in those if one.schema not in (KUSTO, KUSTO_TABLE)] or those
+        for name, those in found.items()
+    }

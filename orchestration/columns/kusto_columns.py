@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE, ColumnGraph
 from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
 from orchestration.core.relations import Relation
-from orchestration.kusto.language.engine import Column, Sourced
+from orchestration.kusto.language.engine import UNKNOWN, Column, Sourced
 from orchestration.kusto.objects import FilledTable, KustoObject, KustoProject
 from orchestration.kusto.objects import Kind as ObjectKind
 
@@ -69,6 +69,8 @@ def _there(table: TableOrigins, known: Mapping[Relation, TableOrigins]) -> Table
             if (parent := known.get(one.place.relation)) and one.place.column in parent.columns
         )  # fmt: skip
 
+    if any(one.what == UNKNOWN for one in table.not_understood):
+        return _of_everything(table, known)
     return TableOrigins(
         table.relation, {name: kept(origins) for name, origins in table.columns.items()},
         frozenset(one for one in table.reads if one in known), kept(table.rows), table.row_of,
@@ -76,6 +78,18 @@ def _there(table: TableOrigins, known: Mapping[Relation, TableOrigins]) -> Table
         named=frozenset(
             one for one in table.named if one.relation in known and one.column in known[one.relation].columns
         ),
+    )  # fmt: skip
+
+
+def _of_everything(table: TableOrigins, known: Mapping[Relation, TableOrigins]) -> TableOrigins:
+    """Return a table that is not understood: any column of what it reads may be in any of its own."""
+    reads = frozenset(one for one in table.reads if one in known)
+    named = frozenset(Place(one, name) for one in reads for name in known[one].columns)
+    every = frozenset(Origin(place, Kind.TRANSFORMATION) for place in named)
+    rows = frozenset(Origin(place, Kind.FILTER) for place in named)
+    return TableOrigins(
+        table.relation, dict.fromkeys(table.columns, every), reads, rows,
+        not_understood=table.not_understood, named=named,
     )  # fmt: skip
 
 

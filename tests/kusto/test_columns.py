@@ -34,6 +34,7 @@ from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.relations import Relation
 from orchestration.core.stages import Stage
 from orchestration.graph.columns_shown import column_lineage
+from orchestration.kusto.language.engine import UNKNOWN, Origins
 from orchestration.kusto.objects import FilledTable, KustoProject
 from orchestration.transformation.manifest import DbtManifest
 from tests.company import BAKERY
@@ -264,3 +265,33 @@ def test_a_company_says_what_hangs_on_a_contract(mill: Mill) -> None:
         "town": [("delivered/exp_weather_report", "town")],
         "days": [],
     }
+
+
+def test_of_what_is_not_understood_every_column_counts(kusto: KustoProject) -> None:
+    unknown = [
+        replace(one, origins=Origins(blind=[UNKNOWN])) if one.name == "Shops" else one
+        for one in kusto.objects
+    ]
+    table = graph_of(replace(kusto, objects=unknown)).tables[Relation(KUSTO, "Shops")]
+    stores = Relation(KUSTO_TABLE, "stores")
+    assert {one.place for one in table.columns["store"]} == {Place(stores, "store"), Place(stores, "city")}
+    assert table.named == {one.place for one in table.rows} == {one.place for one in table.columns["store"]}
+
+
+def test_an_update_policy_fills_a_table_that_kusto_itself_makes(tmp_path: Path) -> None:
+    made = (
+        ".create-merge table Cities (city: string, most: long)\n"
+        '.alter table Cities policy update @\'[{"IsEnabled": true, "Source": "sales", "Query":'
+        ' "sales | summarize most = max(bottles) by city", "IsTransactional": false}]\''
+    )
+    reads = definition("functions/Biggest.kql", "Cities | top 3 by most | project city")
+    kusto, problems = read(tmp_path, {"tables/Cities.kql": made, "functions/Biggest.kql": reads})
+    assert not problems
+    assert kusto is not None
+    graph = graph_of(kusto)
+    (found,) = hanging_on(graph, {}, "orders.bottles")
+    assert ("Cities", "most") in {
+        (place.relation.name, place.column) for place in graph.below(Place(RAW, "bottles"))
+    }
+    assert {one.receiver.name for one in found.rows} >= {"Biggest"}
+    assert {one.receiver.name for one in found.readers} == {"Biggest"}

@@ -95,6 +95,8 @@ class Use:
     given: int = 0
 
 
+# What is said to be blind of a query that is not understood at all: as `origins.js` has it.
+UNKNOWN = "query"
 # A column of what a query names itself: its kind (`table`, `view`, `function`), its name, and the column's.
 Column = tuple[str, str, str]
 # The same, and how it has a part, as its place in `core.column_origins.Kind`.
@@ -112,7 +114,7 @@ class Origins:
         rows: what decides which rows there are, or in which order.
         named: the columns without which the query is no query.
         blind: operators of which the parser does not tell what their columns are made of: all that come in
-            count.
+            count. `UNKNOWN`: so does every column of everything that the query reads.
     """
 
     columns: Sequence[tuple[str, Sequence[Sourced]]] = ()

@@ -22,63 +22,22 @@ var sluiceOrigins = function (tools) {
   const PICKS = /^(?:arg_)?(?:min|max)(?:if)?$|^(?:any|take_any)(?:if)?$|^make_(?:list|set|bag)|^make(?:list|set)$/;
   let aggregates = null;
 
+  // What is not understood at all: whoever asks takes every column of everything that it reads.
+  const UNKNOWN = "query";
+
   return function (code, state) {
+    try {
+      return told(code, state);
+    } catch (error) {
+      const columns = listed(code.ResultType && code.ResultType.Columns).map((one) => [one.Name, []]);
+      return { columns, rows: [], named: [], blind: [UNKNOWN] };
+    }
+  };
+
+  function told(code, state) {
     const named = new Set(), blind = new Set();
     const isTable = (type) => type instanceof S.TableSymbol;
-    const key = (kind, name, column) => JSON.stringify([kind, name, column]);
-    // Origins are {influence + key}.
-    const made = (influence, place) => influence + place;
-    const into = (target, found) => { for (const one of found) target.add(one); return target; };
-    const after = (found, influence) => new Set(
-      [...found].map((one) => (+one[0] < influence ? influence + one.slice(1) : one)));
-
-    // A table on its way: each column by its symbol, with its name, what it is made of, and what only decides how
-    // it is called.
-    // `loose` are tables whose columns it may have as well; `dark`: nobody knows out of which.
-    const frame = () => ({ columns: new Map(), rows: new Set(), loose: [], dark: false });
-    const put = (into_, symbol, values, clash) => {
-      const places = new Set([...values].map((one) => one.slice(1)));
-      into_.columns.set(symbol, { name: symbol.Name, values,
-        clash: new Set([...(clash || [])].filter((one) => !places.has(one.slice(1)))) });
-    };
-    const everything = (frames) => {
-      const found = new Set();
-      for (const one of frames) {
-        for (const column of one.columns.values()) into(found, column.values);
-        for (const more of one.loose) into(found, everything([more]));
-      }
-      return found;
-    };
-
-    function ofEntity(kind, symbol, columns) {
-      const found = frame();
-      for (const column of columns)
-        put(found, column, new Set([made(IDENTITY, key(kind, symbol.Name, column.Name))]));
-      return found;
-    }
-
-    function matching(symbol, frames, deep) {
-      const found = [];
-      const originals = new Set(listed(symbol.OriginalColumns));
-      for (const one of frames)
-        for (const [other, column] of one.columns)
-          if (other === symbol || originals.has(other)
-              || (originals.size && listed(other.OriginalColumns).some((of) => originals.has(of)))
-              || (!originals.size && listed(other.OriginalColumns).includes(symbol) && other.Name === symbol.Name))
-            found.push([other, column]);
-      if (found.some(([other]) => other === symbol)) return found;
-      if (found.length || !deep) return found;
-      return byName(symbol.Name, frames);
-    }
-
-    function byName(name, frames) {
-      const found = [];
-      for (const one of frames) {
-        for (const [other, column] of one.columns) if (column.name === name) found.push([other, column]);
-        found.push(...byName(name, one.loose));
-      }
-      return found;
-    }
+    const { made, into, after, frame, put, everything, ofEntity, matching, byName, key } = sluiceFrames(listed);
 
     // What a column that a text names is made of.
     function resolved(symbol, scope) {
@@ -294,6 +253,14 @@ var sluiceOrigins = function (tools) {
 
     // A local function's body, where it is called.
     function called(local, tables, scope) {
+      if (!tables.length) {
+        if (!local.given) local.given = applied(local, tables, scope);
+        return local.given;
+      }
+      return applied(local, tables, scope);
+    }
+
+    function applied(local, tables, scope) {
       if (scope.depth > 20) return { ...carried(null, tables), value: new Set() };
       const names = new Map(local.names);
       let place = 0;
@@ -487,5 +454,5 @@ var sluiceOrigins = function (tools) {
     if (whole.value.size && !columns.length) columns.push([VALUE, written(whole.value)]);
     return { columns, rows: written(after(whole.rows, SORT)), named: [...named].sort().map((one) => JSON.parse(one)),
       blind: [...blind].sort() };
-  };
+  }
 };

@@ -17,11 +17,15 @@ from orchestration.cli.opened import DataDir, Json, ProjectDir, err, opened, out
 def impact(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="SOURCE, MODEL, or a column of one: SOURCE.COLUMN. Several may be given."),
+        typer.Argument(
+            help="SOURCE, MODEL, FUNCTION, or a column of one: SOURCE.COLUMN. Several may be given."
+        ),
     ] = None,
     field: Annotated[
         str | None,
-        typer.Option(help="EXPORT.FIELD: which columns of sources decide it. The other way round."),
+        typer.Option(
+            help="EXPORT.FIELD, or FUNCTION.COLUMN: which columns of sources decide it; the other way round."
+        ),
     ] = None,
     since: Annotated[
         str | None,
@@ -38,8 +42,8 @@ def impact(
 ) -> None:
     """Tell which destination fields change, how, through what, whose they are and where they are told.
 
-    Dashboards are in it, as dbt's exposures name them. Ends with code 1 if some destination or dashboard
-    sees a change, 0 if none does; `--field` ends with 0.
+    Functions, views and tables of kusto/ are in it, and dashboards, as dbt's exposures name them. Ends with
+    code 1 if some destination, function or dashboard sees a change, 0 if none does; `--field` ends with 0.
     """
     with opened(project, data, half_restored=True) as here:
         from orchestration.cli.impact_text import markdown_of, show, show_origins

@@ -18,6 +18,7 @@ from orchestration.columns.report import (
     GuardReport,
     ImpactReport,
     OriginReport,
+    ReaderReport,
     ReceiverReport,
     RowsReport,
 )
@@ -63,20 +64,22 @@ def _each_once(report: ImpactReport) -> Iterator[_Shown]:
     """
     seen: set[tuple[str, ...]] = set()
     for change in report.changes:
-        if not report.since and (change.fields or change.rows):
+        if not report.since and (change.fields or change.rows or change.reads):
             yield _Shown(change)
-        elif change.fields or change.rows:
+        elif change.fields or change.rows or change.reads:
             fields = {
                 (one.receiver.kind, one.receiver.name, one.field, one.change): one for one in change.fields
             }
             rows = {(one.receiver.kind, one.receiver.name): one for one in change.rows}
+            reads = {("reads", one.receiver.kind, one.receiver.name): one for one in change.reads}
             again = len(seen & fields.keys()) + len(seen & rows.keys())
             new = replace(
                 change,
                 fields=tuple(one for key, one in fields.items() if key not in seen),
                 rows=tuple(one for key, one in rows.items() if key not in seen),
+                reads=tuple(one for key, one in reads.items() if key not in seen),
             )
-            seen |= fields.keys() | rows.keys()
+            seen |= fields.keys() | rows.keys() | reads.keys()
             yield _Shown(new, again)
 
 
@@ -99,6 +102,11 @@ def _show_change(shown: _Shown, out: Console) -> None:
     for one in change.rows:
         out.print(
             f"  {_also_rows(change)} which rows are sent: {_told(one.receiver)}{_through(one)}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    for one in change.reads:
+        out.print(
+            f"  reads it: {one.receiver.kind} {_told(one.receiver)}{_named(one)}",
             markup=False, soft_wrap=True,
         )  # fmt: skip
     if shown.again:
@@ -177,6 +185,10 @@ def _change_lines(shown: _Shown) -> Iterator[str]:
         yield ""
         named = ", ".join(f"{_whose(one.receiver)} {plain(_through(one))}".strip() for one in change.rows)
         yield f"{_also_rows(change)} **which rows** are sent: {named}"
+    if change.reads:
+        yield ""
+        named = (f"{one.receiver.kind} {_whose(one.receiver)} {plain(_named(one))}" for one in change.reads)
+        yield f"**reads it**: {', '.join(map(str.rstrip, named))}"
     if shown.again:
         yield ""
         yield shown.told_above
@@ -190,7 +202,7 @@ def _nobody(report: ImpactReport) -> str:
 
 def _unseen(report: ImpactReport) -> Iterator[str]:
     for one in report.changes:
-        if not (one.fields or one.rows):
+        if not (one.fields or one.rows or one.reads):
             yield f"{_place(one)}: {one.what}: reaches no destination"
 
 
@@ -226,6 +238,13 @@ def _through(one: RowsReport) -> str:
     steps = _steps(one.way)
     through = " → ".join(steps[:-1]) if one.influence == "rows" else f"{one.influence} by {steps[-1]}"
     return f" ({through})" if through else ""
+
+
+def _named(one: ReaderReport) -> str:
+    """Return by which column a function reads it, or which function that does it reads."""
+    if len(one.through) > 1:
+        return f" (through {' → '.join(_steps(one.through[:-1]))})"
+    return f" (as {_steps(one.way)[-1]})" if len(one.way) > 1 else ""
 
 
 def _also_rows(change: ChangeReport) -> str:

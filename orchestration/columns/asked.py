@@ -3,9 +3,10 @@
 Belongs here: names, and what is said of those that are not there. Does not belong here: the walk (`impact`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from orchestration.columns.graph import DELIVERED, ColumnGraph
+from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE, ColumnGraph
 from orchestration.columns.impact import Change, Effect, How, effect
 from orchestration.columns.receivers import RECEIVING
 from orchestration.contracts.columns import Masking
@@ -21,8 +22,8 @@ def hanging_on(graph: ColumnGraph, contracts: Mapping[str, SourceContract], name
     Args:
         graph: with exposures.
         contracts: those of the project.
-        name: SOURCE, MODEL, or one of their columns after a dot; `staging.stg_sales` where a model and a
-            source have one name.
+        name: SOURCE, MODEL, a function, view or table of `kusto/`, or one of their columns after a dot;
+            `staging.stg_sales` where a model and a source have one name.
 
     Raises:
         ValueError: there is no such table or column.
@@ -32,12 +33,13 @@ def hanging_on(graph: ColumnGraph, contracts: Mapping[str, SourceContract], name
     contract = contracts.get(relation.name) if relation.schema == RAW else None
     own = [one.name for one in contract.loaded_columns] if contract else list(table.columns)
     if not column:
-        return [
-            effect(graph, Change(relation, How.VALUES, "what hangs on its columns", tuple(own))),
-            effect(graph, Change(relation, How.ROWS, "what hangs on its rows")),
+        changes = [
+            Change(relation, How.VALUES, "what hangs on its columns", tuple(own)),
+            Change(relation, How.ROWS, "what hangs on its rows"),
         ]
-    spelled = {one.lower(): one for one in table.columns}
-    if column.lower() not in spelled:
+        return [_others(effect(graph, one)) for one in changes]
+    spelled = _spelled(column, table.columns)
+    if spelled is None:
         dropped = contract is not None and any(
             one.name.lower() == column.lower() and one.masking is Masking.DROP for one in contract.columns
         )
@@ -47,30 +49,48 @@ def hanging_on(graph: ColumnGraph, contracts: Mapping[str, SourceContract], name
                 f" column that is; {did_you_mean(column, own)}"
             )
         raise ValueError(f"`{relation.name}` has no column `{column}`; {did_you_mean(column, own)}")
-    change = Change(relation, How.VALUES, "what hangs on it", (spelled[column.lower()],))
-    return [effect(graph, change)]
+    return [_others(effect(graph, Change(relation, How.VALUES, "what hangs on it", (spelled,))))]
+
+
+def _others(found: Effect) -> Effect:
+    """Return what hangs on a table without the table itself, which a function is."""
+    own = found.change.relation
+    return replace(
+        found,
+        fields=tuple(one for one in found.fields if one.field.relation != own),
+        rows=tuple(one for one in found.rows if one.receiver != own),
+        readers=tuple(one for one in found.readers if one.receiver != own),
+    )
+
+
+def _spelled(name: str, columns: Iterable[str]) -> str | None:
+    """Return a column as it is spelled; in Kusto capital letters tell one from another."""
+    known = {**{one.lower(): one for one in columns}, **{one: one for one in columns}}
+    return known.get(name, known.get(name.lower()))
 
 
 def field_of(graph: ColumnGraph, name: str) -> Place:
-    """Return the field that `EXPORT.FIELD` names.
+    """Return the field that `EXPORT.FIELD` names, or the column of a function as `FUNCTION.COLUMN`.
 
     Raises:
         ValueError: there is no such export or field.
     """
     export, dot, field = name.partition(".")
-    exports = {one.name: one for one in graph.tables if one.schema == DELIVERED}
+    exports = {one.name: one for one in graph.tables if one.schema == KUSTO}
+    exports |= {one.name: one for one in graph.tables if one.schema == DELIVERED}
     if export not in exports:
         raise ValueError(f"no export `{export}`; {did_you_mean(export, exports)}")
-    fields = {one.lower(): one for one in graph.tables[exports[export]].columns}
-    if not dot or field.lower() not in fields:
+    fields = list(graph.tables[exports[export]].columns)
+    spelled = _spelled(field, fields)
+    if not dot or spelled is None:
         what = f"`{export}` has no field `{field}`" if field else f"`{name}` names no field of it"
-        raise ValueError(f"{what}; expected EXPORT.FIELD; {did_you_mean(field, fields.values())}")
-    return Place(exports[export], fields[field.lower()])
+        raise ValueError(f"{what}; expected EXPORT.FIELD; {did_you_mean(field, fields)}")
+    return Place(exports[export], spelled)
 
 
 def _table(graph: ColumnGraph, name: str) -> tuple[Relation, str]:
     """Return the table that a name begins with, and what follows; a column may have a dot in it."""
-    tables = [relation for relation in graph.tables if relation.schema not in RECEIVING]
+    tables = [one for one in graph.tables if one.schema == KUSTO or one.schema not in RECEIVING]
     for spelled in (_by_relation(tables), _by_name(tables)):
         for known in sorted(spelled, key=len, reverse=True):
             if name.lower() == known or name.lower().startswith(f"{known}."):
@@ -90,7 +110,11 @@ def _by_relation(tables: Sequence[Relation]) -> dict[str, list[Relation]]:
 
 
 def _by_name(tables: Sequence[Relation]) -> dict[str, list[Relation]]:
+    """Return {name: tables}; what of Kusto is called as a source or model is, is named with its schema."""
     found: dict[str, list[Relation]] = {}
     for one in tables:
         found.setdefault(one.name.lower(), []).append(one)
-    return found
+    return {
+        name: [one for one in those if one.schema not in (KUSTO, KUSTO_TABLE)] or those
+        for name, those in found.items()
+    }

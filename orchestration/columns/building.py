@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from orchestration.columns.graph import DELIVERED, ColumnGraph
+from orchestration.columns.kusto_columns import kusto_tables
 from orchestration.contracts.dbt_sources import TECHNICAL_COLUMNS
 from orchestration.contracts.model import SourceContract
 from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
 from orchestration.core.relations import Relation
 from orchestration.delivery.export_files.exported_model import sent_of
 from orchestration.delivery.export_files.exports import Export
+from orchestration.kusto.objects import KustoProject
 from orchestration.transformation.binding import BoundSql
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
@@ -30,12 +32,17 @@ def column_graph(
     manifest: DbtManifest,
     bound: BoundSql,
     exports: Mapping[str, Export],
+    kusto: KustoProject | None = None,
 ) -> ColumnGraph:
-    """Return every column from the contracts' to the destinations' fields; the files hold what they should.
+    """Return every column from the contracts' to the destinations' fields, and what `kusto/` makes of these.
+
+    The files hold what they should.
 
     A table of which nothing is known is made of all columns of all its parents (`TableOrigins`).
     """
-    return ColumnGraph(_Building(manifest, bound, exports).tables(contracts))
+    tables = {one.relation: one for one in _Building(manifest, bound, exports).tables(contracts)}
+    below = kusto_tables(kusto, tables) if kusto is not None else ()
+    return ColumnGraph([*tables.values(), *below])
 
 
 class _Building:

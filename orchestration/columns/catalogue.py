@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from orchestration.columns.graph import DELIVERED, ColumnGraph
+from orchestration.columns.kusto_columns import relation_of
 from orchestration.contracts.model import SourceContract
 from orchestration.core.column_origins import Place
 from orchestration.core.relations import Relation
 from orchestration.delivery.export_files.exports import Export
+from orchestration.kusto.feeds import ADX
+from orchestration.kusto.objects import Kind, KustoProject
 from orchestration.transformation.manifest import DbtManifest
 
 
 @dataclass(frozen=True)
 class TableShown:
-    """One table: `kind` is source, model, seed, snapshot or export.
+    """One table: `kind` is source, model, seed, snapshot, export, or of Kusto function, view or table.
 
     `file` is relative to the project directory, `to` where an export goes, `described` {column: description}.
     """
@@ -46,13 +49,17 @@ class Catalogue:
 
 
 def tables_shown(
-    contracts: Mapping[str, SourceContract], manifest: DbtManifest, exports: Mapping[str, Export]
+    contracts: Mapping[str, SourceContract],
+    manifest: DbtManifest,
+    exports: Mapping[str, Export],
+    kusto: KustoProject | None = None,
 ) -> dict[Relation, TableShown]:
     """Return what is told of every table of a project."""
     return {
         **dict(_sources(contracts)),
         **dict(_nodes(manifest)),
         **dict(_exports(manifest, exports)),
+        **(dict(_kusto(kusto)) if kusto is not None else {}),
     }
 
 
@@ -98,6 +105,17 @@ def _exports(manifest: DbtManifest, exports: Mapping[str, Export]) -> Iterator[t
                 f"{destination.type} / {destination.connection} / {destination.object}", described,
             ),
         )  # fmt: skip
+
+
+def _kusto(kusto: KustoProject) -> Iterator[tuple[Relation, TableShown]]:
+    to = f"{ADX} / {kusto.connection}"
+    for fed in kusto.feeds:
+        yield relation_of(kusto, Kind.TABLE, fed.table), TableShown("table", file=fed.file, to=to)
+    for one in kusto.objects:
+        yield relation_of(kusto, one.kind, one.name), TableShown(one.kind.singular, file=one.file, to=to)
+    for table in kusto.filled:
+        shown = TableShown("table", table.owner, "", table.file, table.description, to)
+        yield relation_of(kusto, Kind.TABLE, table.table), shown
 
 
 def _described(raw: Mapping[str, Any]) -> dict[str, str]:

@@ -14,11 +14,13 @@ from orchestration.columns.contract_changes import contract_changes, judged_othe
 from orchestration.columns.export_changes import Notes, export_changes
 from orchestration.columns.graph import DELIVERED, ColumnGraph
 from orchestration.columns.impact import Change, How
+from orchestration.columns.kusto_changes import kusto_changes
 from orchestration.compute.column_plan_rows import digest_of
 from orchestration.contracts.model import SourceContract
 from orchestration.core.column_origins import Place, TableOrigins
 from orchestration.core.relations import Relation
 from orchestration.delivery.export_files.exports import Export
+from orchestration.kusto.objects import KustoProject
 from orchestration.quality.suites import Suite
 from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
 
@@ -50,6 +52,7 @@ class State:
     classes: Classes = field(default_factory=dict[Place, frozenset[str]])
     session: str = ""
     compiled: Mapping[str, str] = field(default_factory=dict[str, str])
+    kusto: KustoProject | None = None
 
     @property
     def nodes(self) -> dict[Relation, DbtNode]:
@@ -86,7 +89,8 @@ def differences(before: State, after: State) -> Differences:
     found += _of_tables(before, after, renamed)
     of_exports, guards, notes = export_changes(before.exports, after.exports, before.graph, after.graph)
     guards = [*_judged(before, after), *(Guard(relation, what) for relation, what in guards)]
-    return Differences((*found, *of_exports), tuple(guards), notes)
+    of_kusto, said = kusto_changes(before.kusto, after.kusto)
+    return Differences((*found, *of_exports, *of_kusto), tuple(guards), (*notes, *said))
 
 
 def contracts_alone(before: State, contracts: Mapping[str, SourceContract]) -> Differences:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from orchestration.columns.graph import DELIVERED, ColumnGraph, Influence
+from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE, ColumnGraph, Influence
 from orchestration.columns.namesakes import Namesakes
 from orchestration.columns.said import Said
 from orchestration.contracts.classes import ClassRules, Indirect
@@ -243,7 +243,7 @@ class ClassFlow:
         self._multiplied[relation] = self._multiplying(table)
         self._chosen_by[relation] = self._choosing(table)
         # What a destination calls a field says nothing of what the project calls a column.
-        asked = relation.schema != DELIVERED
+        asked = relation.schema not in (DELIVERED, KUSTO, KUSTO_TABLE)
         for name, origins in table.columns.items():
             found = self._come_in(table, origins) if origins else begun.get(name, {})
             self._equal_to(table, Place(relation, name), found)

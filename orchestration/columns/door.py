@@ -18,6 +18,7 @@ from orchestration.core.problems import Problem
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.delivery.export_files.exports import Export, RestsOn
+from orchestration.kusto.objects import KustoProject
 from orchestration.transformation.binding import BoundSql
 from orchestration.transformation.manifest import DbtManifest
 
@@ -44,9 +45,10 @@ class Door:
         manifest: DbtManifest,
         bound: BoundSql,
         exports: Mapping[str, Export],
+        kusto: KustoProject | None = None,
     ) -> "Door":
         """Let the classes of the contracts flow down a project, as its SQL was bound."""
-        graph = column_graph(contracts, manifest, bound, exports)
+        graph = column_graph(contracts, manifest, bound, exports, kusto)
         words = DbtWords(settings, manifest, rules)
         unknown = (table.relation for table in graph.tables.values() if NOT_BOUND in table.not_understood)
         broken = frozenset(unknown) if manifest.problems else frozenset[Relation]()

@@ -12,6 +12,9 @@ from orchestration.core.relations import Relation
 
 # Where exports stand in the graph, as among Dagster's assets: `delivered.exp_…`, their columns are fields.
 DELIVERED = "delivered"
+# Functions, views and tables that a function fills, in a database of Azure Data Explorer, as among Dagster's
+# assets; and its tables that exports feed, or that `kusto/` itself makes.
+KUSTO, KUSTO_TABLE = "kusto", "kusto_table"
 
 
 @dataclass(frozen=True)

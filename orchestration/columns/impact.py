@@ -64,17 +64,31 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """What names a column that changes, and does not run without it, or reads what does.
+
+    `way` goes from the column that changes to the one that is named; `through` are the receivers from the one
+    that names it to this one.
+    """
+
+    receiver: Relation
+    way: tuple[Place, ...]
+    through: tuple[Relation, ...]
+
+
+@dataclass(frozen=True)
 class Effect:
-    """A change, the fields that it changes, and who gets other rows by it."""
+    """A change, the fields that it changes, who gets other rows by it, and what cannot be without it."""
 
     change: Change
     fields: tuple[Moved, ...] = ()
     rows: tuple[Rows, ...] = ()
+    readers: tuple[Reader, ...] = ()
 
     @property
     def reaches(self) -> bool:
         """Whether any receiver sees it."""
-        return bool(self.fields or self.rows)
+        return bool(self.fields or self.rows or self.readers)
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,22 @@ def effect(graph: ColumnGraph, change: Change) -> Effect:
         for receiver, by in deciding.items()
         if receiver.schema in RECEIVING
     )
-    return Effect(change, tuple(sorted(fields, key=lambda one: one.field)), tuple(rows))
+    named = () if change.how in (How.CLASS, How.NEW) else _readers(graph, reached)
+    return Effect(change, tuple(sorted(fields, key=lambda one: one.field)), tuple(rows), tuple(named))
+
+
+def _readers(graph: ColumnGraph, reached: Mapping[Place, Influence]) -> Iterable[Reader]:
+    """Yield what names any of the columns, and what reads such a one, parents before children."""
+    found: dict[Relation, Reader] = {}
+    for table in graph.tables.values():
+        named = [reached[place].way for place in sorted(table.named) if place in reached]
+        above = [found[parent] for parent in sorted(table.reads) if parent in found]
+        if named:
+            found[table.relation] = Reader(table.relation, min(named, key=len), (table.relation,))
+        elif above:
+            one = min(above, key=lambda one: len(one.through))
+            found[table.relation] = Reader(table.relation, one.way, (*one.through, table.relation))
+    return (one for one in found.values() if one.receiver.schema in RECEIVING)
 
 
 def _travelled(how: How, kind: Kind) -> How | None:

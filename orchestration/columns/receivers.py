@@ -1,4 +1,4 @@
-"""Who receives fields: exports, and what dbt's exposures say of dashboards and their like.
+"""Who receives fields: exports, what `kusto/` makes of them, and dbt's exposures, as dashboards.
 
 Belongs here: whose they are, where they are told, and what an exposure reads. Does not belong here: how a
 change travels (`impact`).
@@ -8,25 +8,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.columns.graph import DELIVERED, ColumnGraph
+from orchestration.columns.graph import DELIVERED, KUSTO, ColumnGraph
+from orchestration.columns.kusto_columns import relation_of
 from orchestration.core.column_origins import Kind, Origin, Place, TableOrigins
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.relations import Relation
 from orchestration.delivery.export_files.exports import Export
+from orchestration.kusto.objects import Kind as Kinds
+from orchestration.kusto.objects import KustoProject
 from orchestration.transformation.manifest import DbtManifest
 
 # Where exposures stand in the graph; their columns are `MODEL.COLUMN`.
 EXPOSED = "exposed"
-RECEIVING = frozenset({DELIVERED, EXPOSED})
+RECEIVING = frozenset({DELIVERED, EXPOSED, KUSTO})
 # What of a manifest may stand between an exposure and a table.
 _BETWEEN = ("exposures", "metrics", "semantic_models", "saved_queries")
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """An export, or an exposure: `kind` is `export`, or dbt's own word, as `dashboard`.
+    """An export, a function, view or filled table of Kusto, or an exposure: then `kind` is dbt's own word.
 
-    `connection` and `object` say where an export goes; an exposure has a `url` and a `maturity`.
+    `connection` and `object` say where an export goes, or where a function is; an exposure has a `url` and a
+    `maturity`.
     """
 
     relation: Relation
@@ -41,10 +45,13 @@ class Receiver:
     maturity: str = ""
 
 
-def receivers(exports: Mapping[str, Export], manifest: DbtManifest) -> dict[Relation, Receiver]:
+def receivers(
+    exports: Mapping[str, Export], manifest: DbtManifest, kusto: KustoProject | None = None
+) -> dict[Relation, Receiver]:
     """Return everybody who receives something, by the table of the graph."""
     found = [_of_export(export) for export in exports.values()]
     found += [_of_exposure(exposure) for exposure in _exposures(manifest)]
+    found += _of_kusto(kusto) if kusto is not None else ()
     return {one.relation: one for one in found}
 
 
@@ -87,6 +94,19 @@ def _of_export(export: Export) -> Receiver:
         Relation(DELIVERED, export.name), "export", export.name, spec.destination.connection,
         spec.destination.object, spec.owner, spec.channel or "", spec.purpose,
     )  # fmt: skip
+
+
+def _of_kusto(kusto: KustoProject) -> Iterator[Receiver]:
+    for one in kusto.objects:
+        if one.kind is not Kinds.TABLE:
+            relation = relation_of(kusto, one.kind, one.name)
+            yield Receiver(relation, one.kind.singular, one.name, kusto.connection, one.name)
+    for table in kusto.filled:
+        relation = relation_of(kusto, Kinds.TABLE, table.table)
+        yield Receiver(
+            relation, "table", table.table, kusto.connection, table.table, table.owner,
+            purpose=table.description,
+        )  # fmt: skip
 
 
 def _of_exposure(exposure: Mapping[str, Any]) -> Receiver:

@@ -30,14 +30,14 @@ _DESCRIBED = ConfigDict(use_attribute_docstrings=True)
 @with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class ReceiverReport:
-    """Who receives a field: an export, or an exposure of dbt."""
+    """Who receives a field: an export, a function, view or filled table of Kusto, or an exposure."""
 
     kind: str
-    """`export`, or the exposure's type, as `dashboard`."""
+    """`export`, `function`, `view`, `table`, or the exposure's type, as `dashboard`."""
     name: str
-    """The export's name, or the exposure's."""
+    """The export's name, the function's, or the exposure's."""
     connection: str
-    """The connection that an export goes to; empty of an exposure, as is `object`."""
+    """The connection of an export, or of a function's database; empty of an exposure, as is `object`."""
     object: str
     """The table, folder or object type there."""
     owner: str
@@ -86,6 +86,19 @@ class RowsReport:
 
 @with_config(_DESCRIBED)
 @dataclass(frozen=True)
+class ReaderReport:
+    """What names a column that changes, and does not run without it: a function, or what reads such a one."""
+
+    receiver: ReceiverReport
+    """Which function, view or filled table."""
+    way: tuple[str, ...]
+    """The columns from the one that changes to the one that is named."""
+    through: tuple[str, ...]
+    """From the function that names it to this one, both included, as SCHEMA.NAME."""
+
+
+@with_config(_DESCRIBED)
+@dataclass(frozen=True)
 class ChangeReport:
     """A change, and what it does."""
 
@@ -103,6 +116,8 @@ class ChangeReport:
     """The fields that change."""
     rows: tuple[RowsReport, ...]
     """Who gets other rows."""
+    reads: tuple[ReaderReport, ...] = ()
+    """What reads it, and breaks where it is gone or called otherwise."""
 
 
 @with_config(_DESCRIBED)
@@ -149,7 +164,8 @@ class ImpactReport:
     @property
     def receivers(self) -> list[ReceiverReport]:
         """Who sees any of it, each once."""
-        return list(dict.fromkeys(one.receiver for one in [*self.fields, *self.rows]))
+        reads = [one for change in self.changes for one in change.reads]
+        return list(dict.fromkeys(one.receiver for one in [*self.fields, *self.rows, *reads]))
 
 
 @with_config(_DESCRIBED)
@@ -251,9 +267,13 @@ class Names:
             )
             for one in found.rows
         )
+        reads = tuple(
+            ReaderReport(self._receiver(one.receiver), _way(one.way), tuple(map(str, one.through)))
+            for one in found.readers
+        )
         return ChangeReport(
             change.relation.name, str(change.relation), change.columns, str(change.how), change.what, fields,
-            rows,
+            rows, reads,
         )  # fmt: skip
 
     def _origin(self, place: Place, kind: str, way: Sequence[Place]) -> OriginReport:

@@ -86,7 +86,12 @@ def _left(found: Effect, before: State, after: State, old: ColumnGraph, new: Col
     fields = tuple(moved for one in found.fields if (moved := _field(one, change, before, after, old, new)))
     # Who read a column that came or went reads another now, and is told as changed itself.
     rows = () if change.renamed or change.how is How.NEW else found.rows
-    return replace(found, fields=fields, rows=tuple(one for one in rows if one.receiver in new.tables))
+    # Of other values, fields and rows tell all.
+    readers = () if change.how is How.VALUES else found.readers
+    return replace(
+        found, fields=fields, rows=tuple(one for one in rows if one.receiver in new.tables),
+        readers=tuple(one for one in readers if one.receiver in new.tables),
+    )  # fmt: skip
 
 
 def _field(
@@ -115,5 +120,7 @@ def _has(graph: ColumnGraph, field: Place) -> bool:
 
 def _type(state: State, graph: ColumnGraph, moved: Moved) -> str:
     """Return the SQL type of a field: that of the column which it is."""
+    if own := state.types.get(moved.field.relation, {}).get(moved.field.column):
+        return own
     places = sorted(origin.place for origin in graph.origins(moved.field))
     return next((state.types.get(one.relation, {}).get(one.column, "") for one in places), "")

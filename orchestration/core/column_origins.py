@@ -103,7 +103,8 @@ class TableOrigins:
     or elsewhere; `multiplied_by` are those by whose values a row of a parent is there more or less often.
     `row_of` is a parent of which each row here is one row, and none is there twice; None where that is not
     so. `digests` is {column: digest of how it is made}, `rows_digest` that of which rows there are: equal
-    where the engine understands the same. A source has columns without origins.
+    where the engine understands the same. A source has columns without origins. `named` are columns without
+    which what makes the table does not run, where that is known.
     """
 
     relation: Relation
@@ -117,6 +118,7 @@ class TableOrigins:
     only_present: frozenset[Place] = frozenset()
     compared: frozenset[Compared] = frozenset()
     multiplied_by: frozenset[Place] = frozenset()
+    named: frozenset[Place] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as what JSON can hold; `of_json` reads it."""
@@ -127,6 +129,7 @@ class TableOrigins:
             "rows": _written(self.rows),
             "only_present": _places(sorted(self.only_present)),
             "multiplied_by": _places(sorted(self.multiplied_by)),
+            "named": _places(sorted(self.named)),
             "compared": [[*_places((one.place, one.other)), one.equal] for one in sorted(self.compared)],
             "row_of": self.row_of.parts if self.row_of else None,
             "digests": dict(self.digests),
@@ -144,6 +147,7 @@ class TableOrigins:
             rows=_read(kept["rows"]),
             only_present=frozenset(_places_of(kept["only_present"])),
             multiplied_by=frozenset(_places_of(kept["multiplied_by"])),
+            named=frozenset(_places_of(kept.get("named", ()))),
             compared=frozenset(
                 Compared(place, other, equal)
                 for *places, equal in kept["compared"]

@@ -11,6 +11,7 @@ import dagster as dg
 
 from orchestration.columns.catalogue import Catalogue
 from orchestration.columns.graph import DELIVERED
+from orchestration.columns.kusto_columns import of_assets
 from orchestration.columns.lineage_page import LINEAGE_PAGE, address, shown_name
 from orchestration.columns.ways import (
     WORDS,
@@ -37,7 +38,9 @@ def column_lineage(catalogue: Catalogue, relation: Relation) -> dict[str, Any]:
     deps = {
         name: [
             dg.TableColumnDep(dg.AssetKey(place.relation.parts), place.column)
-            for place in sorted({origin.place for origin in origins})
+            for place in sorted(
+                {place for origin in origins for place in of_assets(catalogue.graph, origin.place)}
+            )
         ]
         for name, origins in table.columns.items()
     }

@@ -13,9 +13,12 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.columns.graph import KUSTO
 from orchestration.core.partitions import UNPARTITIONED, place
+from orchestration.core.relations import Relation
 from orchestration.delivery.deliver import Target
 from orchestration.destinations.base import DeliveryError
+from orchestration.graph.columns_shown import column_lineage, fields_schema
 from orchestration.graph.exports import NOT_CONFIGURED
 from orchestration.graph.partitions import PartitionsOf, partition_mapping
 from orchestration.graph.steps import SaysNothing, told_of_changes
@@ -112,13 +115,21 @@ def _spec(site: Site, kusto: KustoProject, one: KustoObject) -> dg.AssetSpec:
         f" `sluice kusto deploy`.\n\n```\n{one.name}{one.parameters}\n{one.body}\n```",
         group_name=GROUP,
         kinds=_KINDS,
-        metadata={"file": one.file, "stage": str(one.stage), **_code(site, one.file), **_schema(one.columns)},
+        metadata={
+            "file": one.file,
+            "stage": str(one.stage),
+            **_code(site, one.file),
+            **_columns(site, one.name, one.columns),
+        },
     )
 
 
-def _schema(columns: Sequence[tuple[str, str]] | None) -> dict[str, Any]:
-    listed = [dg.TableColumn(name, kind) for name, kind in columns or ()]
-    return {"dagster/column_schema": dg.TableSchema(listed)} if listed else {}
+def _columns(site: Site, name: str, columns: Sequence[tuple[str, str]] | None) -> dict[str, Any]:
+    """Return the columns of an asset with their types, and what each is made of in one step."""
+    catalogue, relation = site.project.catalogue, Relation(KUSTO, name)
+    if not columns:
+        return {}
+    return {**fields_schema(catalogue, relation, dict(columns)), **column_lineage(catalogue, relation)}
 
 
 def _code(site: Site, file: str) -> dict[str, Any]:
@@ -153,7 +164,7 @@ def _filled_asset(site: Site, table: FilledTable, partitions_of: PartitionsOf) -
         partitions_def=partitions_of(table.partitioning),
         metadata={
             "file": table.file, "function": table.function, **_code(site, table.file),
-            **_schema(table.columns),
+            **_columns(site, table.table, table.columns),
         },
         skippable=True,
     )  # fmt: skip

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from orchestration.kusto.definitions import Asked, Definition
-from orchestration.kusto.language.engine import Database, Diagnostic, ParserFailed, Query, Span
+from orchestration.kusto.language.engine import (
+    Database,
+    Diagnostic,
+    Origins,
+    ParserFailed,
+    Query,
+    Sourced,
+    Span,
+)
 from orchestration.kusto.objects import Kind
 from orchestration.kusto.parsed import Parses, digest_of
 
@@ -33,6 +41,22 @@ class Analysed:
     def columns(self) -> Columns | None:
         """The table that it gives."""
         return next((found.columns for asked, found in self.queries if asked.whole and found.columns), None)
+
+    @property
+    def origins(self) -> Origins:
+        """What its columns are made of; of a table, by its update policies."""
+        made = [query.origins for asked, query in self.queries if asked.whole or asked.fills]
+        every = [query.origins for asked, query in self.queries if not asked.sample]
+        columns: dict[str, list[Sourced]] = {}
+        for one in made:
+            for name, found in one.columns:
+                columns.setdefault(name, []).extend(found)
+        return Origins(
+            list(columns.items()),
+            [found for one in made for found in one.rows],
+            [found for one in every for found in one.named],
+            [what for one in made for what in one.blind],
+        )
 
     @cached_property
     def places(self) -> Mapping[Key, int]:

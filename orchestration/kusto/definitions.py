@@ -26,7 +26,7 @@ class Asked:
     """A query that a file holds, or that stands for what it holds.
 
     `anywhere` is the place of what has none of its own. `whole`: its columns are those of the object. A
-    `sample` reads for nobody.
+    `sample` reads for nobody. `fills`: its rows go to the table of the file, by an update policy.
     """
 
     text: str
@@ -34,6 +34,7 @@ class Asked:
     anywhere: int
     whole: bool = True
     sample: bool = False
+    fills: bool = False
 
     def place(self, offset: int) -> int:
         """Return where in the file a character of the query stands."""
@@ -149,7 +150,7 @@ def _of_policy(file: KqlFile, command: Command) -> tuple[list[Asked], list[tuple
         sources: list[tuple[Kind, str, int]] = []
         for one in json.loads(part.value):
             query = str(one.get("Query", ""))
-            asked.append(_within(_literal(file, part), query))
+            asked.append(replace(_within(_literal(file, part), query), fills=True))
             sources.append((Kind.TABLE, str(one.get("Source", "")), part.span.start))
         return asked, sources
     return [], []

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from orchestration.core.partitions import Partitioning
 from orchestration.core.stages import Stage
+from orchestration.kusto.language.engine import Origins
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_]")
 
@@ -22,6 +23,11 @@ class Kind(StrEnum):
     TABLE = "tables"
     FUNCTION = "functions"
     VIEW = "views"
+
+    @property
+    def singular(self) -> str:
+        """What one of them is called."""
+        return self.value.removesuffix("s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class KustoObject:
         reads: names of the objects and tables that it reads, each with its kind.
         columns: the table that it gives, as (name, Kusto type); None if it gives none, or nobody knows.
         sample: the call that `// sample: F("AMES")` names; "" where all parameters have defaults.
+        origins: what its columns are made of, and which it cannot be without.
         owner: who answers for what is work, by `// owner:`.
         expires: the last day (UTC) of what is work, by `// expires:`.
     """
@@ -67,6 +74,7 @@ class KustoObject:
     reads: Sequence[tuple[Kind, str]] = ()
     columns: Sequence[tuple[str, str]] | None = None
     sample: str = ""
+    origins: Origins = field(default_factory=Origins)
     owner: str = ""
     expires: date | None = None
 

@@ -20,7 +20,7 @@ from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.kusto.language.engine import Command, Database, KustoLanguage, Query, language_digest
 
 # Raised when what is asked or kept is another.
-_FORM = 1
+_FORM = 2
 Answer = TypeVar("Answer", Command, Query)
 
 

@@ -97,7 +97,7 @@ def _analysed_problems(
 def _object(of: Definition, analysis: Analysis) -> KustoObject:
     found, name = analysis.found[of.made.key], of.made.name
     columns = analysis.tables.get(name) if of.made.kind is Kind.TABLE else found.columns
-    return replace(of.made, reads=list(found.places), columns=columns)
+    return replace(of.made, reads=list(found.places), columns=columns, origins=found.origins)
 
 
 def _project(said: DatabaseFile, feeds: Sequence[Fed], objects: Sequence[KustoObject]) -> KustoProject:

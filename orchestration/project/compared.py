@@ -8,6 +8,7 @@ import json
 
 from orchestration.columns.changes import State
 from orchestration.columns.graph import ColumnGraph
+from orchestration.columns.kusto_columns import kusto_types
 from orchestration.columns.receivers import EXPOSED, receivers, with_exposures
 from orchestration.columns.report import ImpactReport, Names
 from orchestration.columns.since import since, since_of_contracts
@@ -31,9 +32,11 @@ def state_of(project: Project, settings: Settings) -> State:
     bound = bound_sql(settings, project.manifest.digests)
     for node in project.manifest.nodes.values():
         types[node.relation] = dict(bound.columns.get(node.unique_id, ()))
+    if project.kusto is not None:
+        types |= kusto_types(project.kusto)
     return State(
         project.contracts, project.suites, project.exports, project.manifest, project.columns, types,
-        _classes(project), json.dumps(session_of(settings)), bound.compiled,
+        _classes(project), json.dumps(session_of(settings)), bound.compiled, project.kusto,
     )  # fmt: skip
 
 
@@ -52,9 +55,8 @@ def _classes(project: Project) -> dict[Place, frozenset[str]]:
 def names_of(project: Project) -> Names:
     """Return what an answer about a project is written with; exposures are in its graph."""
     graph = with_exposures(project.columns, project.manifest)
-    return Names(
-        graph, receivers(project.exports, project.manifest), project.contracts, _classes(project)
-    )  # fmt: skip
+    receiving = receivers(project.exports, project.manifest, project.kusto)
+    return Names(graph, receiving, project.contracts, _classes(project))
 
 
 def impact_since(settings: Settings, revision: str) -> ImpactReport:

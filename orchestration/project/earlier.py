@@ -17,13 +17,15 @@ from filelock import FileLock
 
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
+from orchestration.kusto.files import FOLDER as KUSTO
+from orchestration.kusto.reading import KEPT
 from orchestration.project.environments_file import FILE as ENVIRONMENTS_FILE
 from orchestration.project.loading import Project, load_project
 from orchestration.project.repository import commit_of, git
 
 FOLDERS = ("contracts", "dbt_project", "expectations", "exports")
 # What is read of a project when it loads.
-_LAID_OUT = (*FOLDERS, ENVIRONMENTS_FILE)
+_LAID_OUT = (*FOLDERS, KUSTO, ENVIRONMENTS_FILE)
 _KEPT = 8
 
 
@@ -51,6 +53,10 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
     with FileLock(folder / f"{place.name}.lock"):
         if not (place / "project").is_dir():
             _lay_out(settings.project_dir, commit, place)
+            # What Microsoft's parser has said of today's files holds of those that were the same then.
+            if (said := settings.data_dir / KEPT).is_file():
+                (place / "data" / KEPT).parent.mkdir(parents=True)
+                shutil.copyfile(said, place / "data" / KEPT)
         os.utime(place)
         then = settings.model_copy(
             update={

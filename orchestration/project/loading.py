@@ -139,7 +139,9 @@ class Project:
     def catalogue(self) -> Catalogue:
         """All columns with their classes, and what people are told of their tables."""
         return Catalogue(
-            self.columns, tables_shown(self.contracts, self.manifest, self.exports), self.classes.of
+            self.columns,
+            tables_shown(self.contracts, self.manifest, self.exports, self.kusto),
+            self.classes.of,
         )
 
     def delivered(self, name: str) -> Delivered:
@@ -285,26 +287,20 @@ def _read(
         problems += [one for one in macro_problems(settings, manifest) if stage_of(one.file) is Stage.WORK]
     problems += work_problems(settings, manifest)
     problems += stored_failures_problems(settings, manifest)
-    problems += name_problems(manifest, contracts, exports)
+    problems += name_problems(manifest, contracts, exports, (settings.project_dir / KUSTO).is_dir())
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:
         raise ProjectError([*problems, *_of_sql(manifest, problems)])
     places = place_tests(manifest, cut)
     lineage = _lineage(manifest, contracts, suites, exports, cut, places)
     bound = bound_sql(settings, manifest.digests)
-    door = Door.of(settings, rules, contracts, manifest, bound, exports)
+    kusto, found = _kusto(settings, manifest, exports, bound, lineage, stages)
+    problems += found
+    door = Door.of(settings, rules, contracts, manifest, bound, exports, kusto)
     work = works(manifest, CodeLines(settings.project_dir, manifest.content))
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
-    kusto, found = _kusto(settings, manifest, exports, bound, stages)
-    if kusto is not None:
-        cut_by = {name: lineage.tables[models[one.spec.model].relation] for name, one in exports.items()}
-        kusto, more = with_filled(
-            settings.project_dir, kusto, exports, lambda one: cut_by[one.name].partitioning, stages
-        )
-        found = [*found, *more]
     work |= kusto_works(kusto)
-    problems += found
     project = Project(
         contracts, manifest, suites, exports, lineage, identity, places, door, environments, work, kusto
     )
@@ -327,13 +323,24 @@ def _kusto(
     manifest: DbtManifest,
     exports: Mapping[str, Export],
     bound: BoundSql,
+    lineage: Lineage,
     stages: Collection[Stage],
 ) -> tuple[KustoProject | None, list[Problem]]:
     """Return what `kusto/` defines, and what is wrong; of SQL that is wrong, nobody knows the columns."""
     if manifest.problems or not (settings.project_dir / KUSTO).is_dir():
         return None, []
     feeds, filled = kusto_feeds(manifest, exports, bound), fillers(settings.project_dir, stages)
-    return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages, filled=filled)
+    kept = settings.data_dir / KEPT
+    kusto, problems = load_kusto(settings.project_dir, kept, feeds, stages, filled=filled)
+    if kusto is None:
+        return None, problems
+    models = {node.name: node for node in manifest.nodes.values()}
+
+    def cut(export: Export) -> Partitioning:
+        return lineage.tables[models[export.spec.model].relation].partitioning
+
+    kusto, found = with_filled(settings.project_dir, kusto, exports, cut, stages)
+    return kusto, [*problems, *found]
 
 
 def kusto_feeds(manifest: DbtManifest, exports: Mapping[str, Export], bound: BoundSql) -> list[Fed]:

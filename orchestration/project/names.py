@@ -7,6 +7,7 @@ what may be called how. Does not belong here: anything else that one file says.
 import re
 from collections.abc import Iterator, Mapping
 
+from orchestration.columns.graph import KUSTO, KUSTO_TABLE
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.problems import Problem
 from orchestration.core.relations import QUARANTINE, RAW
@@ -29,11 +30,18 @@ _OUR_CHECKS = frozenset({CHECK_NAME, CONTRACT_CHECK, GATE_CHECK, DELIVERY_CHECK,
 
 
 def name_problems(
-    manifest: DbtManifest, contracts: Mapping[str, SourceContract], exports: Mapping[str, Export]
+    manifest: DbtManifest,
+    contracts: Mapping[str, SourceContract],
+    exports: Mapping[str, Export],
+    kusto: bool = False,
 ) -> list[Problem]:
-    """Return names that are taken already, or that no table, step or check can have."""
+    """Return names that are taken already, or that no table, step or check can have.
+
+    `kusto`: whether there is a folder `kusto/`, whose assets have schemas of their own.
+    """
+    schemas = _TAKEN_SCHEMAS | {KUSTO, KUSTO_TABLE} if kusto else _TAKEN_SCHEMAS
     return [
-        *_relation_problems(manifest, contracts),
+        *_relation_problems(manifest, contracts, schemas),
         *_word_problems(manifest, contracts),
         *_export_problems(exports),
         *_step_problems(manifest, contracts, exports),
@@ -41,7 +49,9 @@ def name_problems(
     ]
 
 
-def _relation_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> Iterator[Problem]:
+def _relation_problems(
+    manifest: DbtManifest, contracts: Mapping[str, SourceContract], schemas: frozenset[str]
+) -> Iterator[Problem]:
     taken = {contract.relation.casefold(): contract.file.name for contract in contracts.values()}
     for node in manifest.nodes.values():
         schema, alias = node.relation.parts
@@ -61,10 +71,10 @@ def _relation_problems(manifest: DbtManifest, contracts: Mapping[str, SourceCont
                 f"a table of its own, whatever the case of its letters ({other} has this one)",
                 "give it another alias or schema, or take the alias away",
             )  # fmt: skip
-        elif schema.casefold() in _TAKEN_SCHEMAS:
+        elif schema.casefold() in schemas:
             yield _problem(
                 node, f"`{node.name}` lies in the schema `{schema}`, which is not the project's",
-                f"none of: {', '.join(sorted(_TAKEN_SCHEMAS))}", "set +schema to another name",
+                f"none of: {', '.join(sorted(schemas))}", "set +schema to another name",
                 cause=f"schema {schema}",
             )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from orchestration.columns.delivered_changes import delivered_changes
 from orchestration.columns.delivered_contract import delivered_contract
+from orchestration.columns.kusto_changes import given
 from orchestration.columns.said import Said
 from orchestration.contracts.changes import Weight
 from orchestration.contracts.model import SourceContract
@@ -40,6 +41,7 @@ def definition_findings(request: Request) -> Iterator[Finding]:
     yield from _expired(request, request.after)
     yield from _sources(request, request.after)
     yield from _exports(request, request.after)
+    yield from _kusto(request, request.after)
     yield from _classes(request, request.after)
 
 
@@ -173,6 +175,25 @@ def _broken(request: Request, after: Project, name: str) -> Iterator[tuple[int, 
     for change in changes:
         if change.weight is Weight.BREAKING:
             yield change.line, f"`{name}`: {change.what}"
+
+
+def _kusto(request: Request, after: Project) -> Iterator[Finding]:
+    """Yield what functions, views and tables of `kusto/` do not give any more, to whoever queries them."""
+    before = given(request.before.kusto if request.before else None)
+    now = given(after.kusto)
+    for relation, old in before.items():
+        if old.stage is Stage.WORK:
+            continue
+        new, named = now.get(relation), f"{old.kind} `{relation.name}` of Kusto"
+        if new is None or new.stage is Stage.WORK:
+            yield _finding(request, Rule.FIELD, old.file, 1, f"{named} is gone")
+            continue
+        for name, kind in old.columns.items():
+            if name not in new.columns:
+                yield _finding(request, Rule.FIELD, new.file, 1, f"{named} does not give `{name}` any more")
+            elif new.columns[name] != kind:
+                what = f"{named} gives `{name}` as {new.columns[name]}, was {kind}"
+                yield _finding(request, Rule.FIELD, new.file, 1, what)
 
 
 # -- what is said of classes

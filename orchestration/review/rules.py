@@ -82,7 +82,7 @@ RULES = {
     Rule.FIELD: Meant(
         _APPROVAL,
         "something that a destination relies on is gone or is another: a field, its type or class, the key,"
-        " the mode, a promise of a check",
+        " the mode, a promise of a check; a function, view or filled table of `kusto/`, or a column of one",
         "agree with whoever receives it",
     ),
     Rule.LIMITS: Meant(

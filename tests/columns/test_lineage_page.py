@@ -119,7 +119,11 @@ def test_the_page_is_given_every_column_edge_class_and_owner() -> None:
         for other, kind in edges
     }
     assert told == {
-        (str(origin.place), f"{shown_name(table.relation)}.{name}", origin.kind.value)
+        (
+            f"{shown_name(origin.place.relation)}.{origin.place.column}",
+            f"{shown_name(table.relation)}.{name}",
+            origin.kind.value,
+        )
         for table in graph.tables.values()
         for name, origins in table.columns.items()
         for origin in origins

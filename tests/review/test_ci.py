@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from orchestration.review.review import schema_text
 from orchestration.review.rules import RULES, Rule
 from tests.company import BAKERY
+from tests.kusto.mill import FILES as MILL
 from tests.review.conftest import Branch
 from tests.stages.workshop import NEXT_MONTH, TODAY, one_model, sent
 
@@ -86,8 +87,25 @@ def row(code: int, *edits: Edit, found: tuple[tuple[str, str], ...] = (), merged
     return Row(edits, code, frozenset(found), merged, shelf, who)
 
 
+TOWNS, FILLED = "kusto/functions/Towns.kql", "kusto/filled/towns.yml"
+KUSTO = tuple((name, "", text) for name, text in MILL.items())
+OTHER_TOWNS = (TOWNS, "days = count()", "rainy = count()")
+
 ROWS = {
     "nothing": row(PASSED),
+    "a comment in KQL": row(PASSED, (TOWNS, "    weather\n", "    weather // of all days\n"), merged=KUSTO),
+    "a function that counts otherwise": row(PASSED, (TOWNS, "count()", "dcount(rain_mm)"), merged=KUSTO),
+    "a column that a function does not give any more": row(
+        APPROVAL, OTHER_TOWNS, merged=KUSTO, found=(("field", TOWNS), ("field", FILLED)),
+        who=("@bakery/platform",),
+    ),
+    "a function that is gone, with its table": row(
+        APPROVAL, (TOWNS, "", ""), (FILLED, "", ""), merged=KUSTO,
+        found=(("field", TOWNS), ("field", FILLED)), who=("@bakery/platform",),
+    ),
+    "a function that another thing still needs": row(
+        REFUSED, (TOWNS, "", ""), merged=KUSTO, found=(("check", FILLED),)
+    ),
     "a comment in SQL": row(PASSED, (STG_ORDERS, "select\n", "-- what was ordered\nselect\n"), shelf=True),
     "a change within its contract": row(PASSED, TWICE, shelf=True),
     "a model that does not compile": row(
@@ -345,3 +363,21 @@ def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
         assert all(who in answer.comment for who in answer.data["approvers"])
     for one in answer.data["findings"]:
         assert (one["what"] and one["do"], one["file"] in answer.comment) == (one["do"], True)
+
+
+def test_the_comment_says_what_reads_a_function_that_changes(branch: Branch) -> None:
+    for edit in KUSTO:
+        branch.edit(*edit)
+    reader = ".create-or-alter function Wettest() { Towns | top 1 by days | project town }\n"
+    branch.edit("kusto/functions/Wettest.kql", "", reader)
+    branch.git("checkout", "--quiet", "-B", "merged")
+    branch.git("add", "--all")
+    branch.git("commit", "--quiet", "--message", "merged")
+    branch.git("checkout", "--quiet", "-B", "mine")
+    branch.edit(*OTHER_TOWNS)
+    branch.edit("kusto/functions/Wettest.kql", "by days", "by rainy")
+    branch.git("commit", "--quiet", "--all", "--message", "mine")
+    answer = branch.ci("--since", "merged")
+    assert "Towns.days" in answer.comment
+    assert "**reads it**: function Wettest" in answer.comment
+    assert "Must approve: @bakery/platform" in answer.comment

@@ -10,7 +10,7 @@ runs it (`mini-racer`, the extra `sluice[kusto]`). Starting costs some 0.3 s of 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -95,17 +95,43 @@ class Use:
     given: int = 0  # of a plugin its arguments; of a call 1 where the name is a literal
 
 
+# What is said to be blind of a query that is not understood at all: as `origins.js` has it.
+UNKNOWN = "query"
+# A column of what a query names itself: its kind (`table`, `view`, `function`), its name, and the column's.
+Column = tuple[str, str, str]
+# The same, and how it has a part, as its place in `core.column_origins.Kind`.
+Sourced = tuple[str, str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What the columns of a query's table are made of.
+
+    What a scalar function gives is its column `value`.
+
+    Args:
+        columns: each column of the table with what it is made of.
+        rows: what decides which rows there are, or in which order.
+        named: the columns without which the query is no query.
+        blind: operators of which the parser does not tell what their columns are made of: all that come in
+            count. `UNKNOWN`: so does every column of everything that the query reads.
+    """
+
+    columns: Sequence[tuple[str, Sequence[Sourced]]] = ()
+    rows: Sequence[Sourced] = ()
+    named: Sequence[Column] = ()
+    blind: Sequence[str] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An analysed query; `columns` are (name, Kusto type), None if it gives no table.
-
-    `called` is the function's name where it is one call and nothing else.
-    """
+    """An analysed query; `columns` are (name, Kusto type), None if it gives no table."""
 
     diagnostics: Sequence[Diagnostic]
     reads: Sequence[Read]
     uses: Sequence[Use]
     columns: Sequence[tuple[str, str]] | None
+    origins: Origins = field(default_factory=Origins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +215,12 @@ class KustoLanguage:
             [Read(one["kind"], one["name"], at.span(one["span"])) for one in answer["reads"]],
             [Use(one["what"], one["name"], at.span(one["span"]), one["given"]) for one in answer["uses"]],
             None if columns is None else [(one["name"], one["type"]) for one in columns],
+            Origins(
+                [(name, [tuple(one) for one in found]) for name, found in answer["origins"]["columns"]],
+                [tuple(one) for one in answer["origins"]["rows"]],
+                [tuple(one) for one in answer["origins"]["named"]],
+                answer["origins"]["blind"],
+            ),
         )
 
     def call(self, text: str) -> str:

@@ -190,6 +190,8 @@ var sluice = (function () {
     return symbol instanceof S.FunctionSymbol && state.IsDatabaseFunction(symbol) ? "function" : "";
   }
 
+  const originsOf = sluiceOrigins({ S, K, listed, nameOf, kindNames, entityOf });
+
   // One query in a database: what is wrong, what it reads, what of the language it uses that may reach further,
   // and the columns that it gives (null: no table).
   function query(text, state) {
@@ -240,7 +242,7 @@ var sluice = (function () {
     const body = declared && kindNames[declared.Kind] === "FunctionDeclaration" && declared.Body.Expression;
     return {
       diagnostics: diagnostics(code), reads: Object.values(reads), uses: Object.values(uses),
-      columns: columnsOf(body ? body.ResultType : code.ResultType),
+      columns: columnsOf(body ? body.ResultType : code.ResultType), origins: originsOf(code, state),
     };
   }
 

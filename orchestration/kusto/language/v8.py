@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("vendor/bridge.min.js", "vendor/Kusto.Language.Bridge.min.js", "language.js")
+SCRIPTS = (
+    "vendor/bridge.min.js",
+    "vendor/Kusto.Language.Bridge.min.js",
+    "frames.js",
+    "origins.js",
+    "language.js",
+)
 RACER = "py_mini_racer"
 # A text for which the parser needs more is none that a person wrote.
 _SECONDS, _BYTES = 60.0, 1_500_000_000

@@ -301,8 +301,9 @@ _FACTS = (
                 union select name, partition_key from acknowledged where newest_alone = 1
             ), arrived as (
                 select n.name, n.partition_key, a.moment,
-                    min(case when a.newest_alone = 1 then a.moment end) over (partition by n.name order by n.partition_key
-                    rows between 1 following and unbounded following) as newer_at
+                    min(case when a.newest_alone = 1 then a.moment end) over (
+                        partition by n.name order by n.partition_key
+                        rows between 1 following and unbounded following) as newer_at
                 from named as n left join acknowledged as a
                     on a.name = n.name and a.partition_key = n.partition_key
             ), landed as (
@@ -433,8 +434,9 @@ _ANSWERS = (
                 group by name, {q.month("due_at")}) as counted""",
     ),
     _view(
-        "late_now", "What should be there by now and is not, of the last 31 days; without what a person has rejected"
-        " and what has no connection.",
+        "late_now",
+        "What should be there by now and is not, of the last 31 days; neither what a person has"
+        " rejected, nor what has no connection.",
         (
             Column("kind", _T, "`source` or `export`."), Column("name", _T, "The source, or the export."),
             _KEY_OF_PARTITION, Column("due_at", _AT, "By when it had to be there."),

@@ -5,7 +5,7 @@ Belongs here: rows. Does not belong here: what they are made of (`reporting`, `g
 (`ops_views`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -24,6 +24,8 @@ Promise = tuple[str, str, str, datetime, bool]
 Arrival = tuple[str, str, str, datetime, bool, int | None]
 """(kind, name, partition key, when, whether the destination holds the newest alone, rows; None of drops)."""
 _AT_ONCE = 500
+# Of more days all are read, and those that are not wanted are left out.
+_DAYS_ASKED = 50
 
 
 class Operations:
@@ -107,33 +109,42 @@ class Operations:
 
     # -- what is read
 
-    def rows(self, view: View, where: str = "", **values: Any) -> Iterator[dict[str, Any]]:
+    def rows(
+        self, view: View, where: str = "", *, days: Collection[date] | None = None, **values: Any
+    ) -> Iterator[dict[str, Any]]:
         """Yield the rows of a view by its key, {column: value}, with values of the columns' types.
 
-        `where` is SQL of its columns with :names, of which `values` are the values; moments are `datetime`.
+        `where` is SQL of its columns with :names, of which `values` are the values. Of facts, whose days come
+        one after the other, `days` are the days that are wanted.
         """
         names = [column.name for column in view.columns]
-        text = f"select {', '.join(names)} from {PREFIX}{view.name}"
-        text += f" where {where}" if where else ""
-        text += f" order by {', '.join(view.key)}"
-        query = sa.text(text).bindparams(
-            *(sa.bindparam(name, type_=_type_of(value)) for name, value in values.items())
-        )
-        of_types = {name: _READ[column.type] for name, column in zip(names, view.columns, strict=True)}
+        order = (["day"] if view.is_fact and "day" not in view.key else []) + list(view.key)
+        query = sa.select(*map(sa.literal_column, names)).select_from(sa.text(PREFIX + view.name))
+        if where:
+            query = query.where(_condition(where, values))
+        if days is not None and len(days) <= _DAYS_ASKED:
+            query = query.where(sa.literal_column("day", sa.Date).in_(sorted(days)))
+        query = query.order_by(*map(sa.literal_column, order))
+        of_types = [_READ[column.type] for column in view.columns]
         with self._engine.connect() as connection:
-            for row in connection.execution_options(stream_results=True).execute(query, values):
-                yield {
-                    name: None if value is None else of_types[name](value)
-                    for name, value in zip(names, row, strict=True)
+            for row in connection.execution_options(stream_results=True).execute(query):
+                found = {
+                    name: None if value is None else read(value)
+                    for name, read, value in zip(names, of_types, row, strict=True)
                 }
+                if days is None or found["day"] in days:
+                    yield found
 
-    def days(self, view: View, where: str = "", **values: Any) -> list[date]:
-        """Return the days of which a view of facts has rows, of those alone that a condition holds of."""
-        query = sa.text(
-            f"select distinct day from {PREFIX}{view.name}" + (f" where {where}" if where else "")
-        ).bindparams(*(sa.bindparam(name, type_=_type_of(value)) for name, value in values.items()))
+    def days(self, view: View, where: str, **values: Any) -> list[date]:
+        """Return the days on which a view of facts has rows of which a condition holds, as `rows` has it."""
+        query = (
+            sa.select(sa.literal_column("day"))
+            .distinct()
+            .select_from(sa.text(PREFIX + view.name))
+            .where(_condition(where, values))
+        )
         with self._engine.connect() as connection:
-            return sorted(_READ[Type.DATE](row[0]) for row in connection.execute(query, values))
+            return sorted(_day(row[0]) for row in connection.execute(query))
 
     def promises(self, since: datetime) -> list[Promise]:
         """Return the promises of partitions that ended since a moment."""
@@ -168,6 +179,11 @@ def _set_until(connection: sa.Connection, what: str, at: datetime, digest: str) 
     table = ops_tables.collected
     connection.execute(sa.delete(table).where(table.c.what == what))
     connection.execute(sa.insert(table).values(what=what, at=at, digest=digest))
+
+
+def _condition(where: str, values: Mapping[str, Any]) -> sa.TextClause:
+    bound = (sa.bindparam(name, value, type_=_type_of(value)) for name, value in values.items())
+    return sa.text(where).bindparams(*bound)
 
 
 def _type_of(value: object) -> sa.types.TypeEngine[Any]:

@@ -87,7 +87,7 @@ def test_a_fact_goes_to_a_destination_as_any_data(company: Company) -> None:
     assert (code, "landed" in said) == (0, False)
     code, said = sluice(company, "run")
     assert (code, "tables" in said) == (0, False)
-    # What was under way at the end of a day is there by now: the day is corrected, at the destination as well.
+    # What was under way at the end of a day is there by now: the day is corrected, there as well.
     told(company, ARRIVED)
     code, said = sluice(company, "ops", "publish", "--json")
     assert code == 0

@@ -2,11 +2,12 @@
 
 import os
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from orchestration.core.partitions import Partitioning, grain_of
 from orchestration.reporting.model import EXPORT, by_month, last_days
 from orchestration.state.ops_views import VIEWS
 from orchestration.state.store import StateStore
@@ -70,9 +71,7 @@ def _first_month(now: datetime, months: int) -> str:
     return f"{number // 12}-{number % 12 + 1:02}"
 
 
-def _begins(promise: Promised) -> object:
-    from orchestration.core.partitions import Partitioning, grain_of
-
+def _begins(promise: Promised) -> date:
     grain = grain_of(promise.key)
     assert grain is not None
     return Partitioning(grain).interval(promise.key)[0].date()
@@ -91,7 +90,8 @@ CASES = {
         [_sent(EACH, "2024-01-01", DUE), _sent(EACH, "2024-01-01", DUE + timedelta(days=9))], EACH, "met",
     ),
     "held, then too late": (
-        [_sent(EACH, "2024-01-01", END, "superseded"), _sent(EACH, "2024-01-01", DUE + LATER)], EACH, "missed",
+        [_sent(EACH, "2024-01-01", END, "superseded"), _sent(EACH, "2024-01-01", DUE + LATER)],
+        EACH, "missed",
     ),
     "rejected": ([_sent(EACH, "2024-01-01", END, "rejected")], EACH, "missed"),
     "overtaken in time": (

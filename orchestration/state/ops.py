@@ -166,11 +166,12 @@ class Operations:
         ).where(sent.c.status == DeliveryStatus.ACKNOWLEDGED, sent.c.acknowledged_at > since)
         with self._engine.connect() as connection:
             found: list[Arrival] = [
-                ("source", row[0], row[1], utc(row[2]), False, None) for row in connection.execute(landed)
+                ("source", row[0], row[1], utc(row[2]), False, None)
+                for row in connection.execute(landed).all()
             ]
             found += [
                 ("delivery", row[0], row[1], utc(row[2]), row[3] == "", int(row[4]))
-                for row in connection.execute(delivered)
+                for row in connection.execute(delivered).all()
             ]
         return sorted(found, key=lambda item: item[3])
 

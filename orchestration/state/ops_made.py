@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from orchestration.state.ops_views import DIALECTS, PREFIX, SCHEMA, VIEWS
 
-_MARK = "sluice view "
+_MARK = "made as "
 _OURS = "Operations data of Sluice, of the records in schema "
 # In one question each, as it is asked whenever a process opens the records.
 _MADE = {

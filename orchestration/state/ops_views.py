@@ -292,35 +292,30 @@ _FACTS = (
             _day("it was due"),
         ), "kind name partition_key",
         lambda q: f"""
-            with acknowledged as (
-                select export as name, partition_key, min(acknowledged_at) as moment,
-                    max(case when scope = '' then 1 else 0 end) as newest_alone
-                from deliveries where status = 'acknowledged' group by export, partition_key
-            ), named as (
-                select name, partition_key from due_moments where kind = 'delivery'
-                union select name, partition_key from acknowledged where newest_alone = 1
-            ), arrived as (
-                select n.name, n.partition_key, a.moment,
-                    min(case when a.newest_alone = 1 then a.moment end) over (
-                        partition by n.name order by n.partition_key
-                        rows between 1 following and unbounded following) as newer_at
-                from named as n left join acknowledged as a
-                    on a.name = n.name and a.partition_key = n.partition_key
-            ), landed as (
-                select source as name, partition_key, min(landed_at) as moment from drops
-                group by source, partition_key
-            ), known as (
-                select 'export' as kind, m.name, m.partition_key, m.ends_at, m.due_at, m.excused_by,
-                    case when a.newer_at < a.moment or a.moment is null then a.newer_at
-                        else a.moment end as arrived_at
-                from due_moments as m join arrived as a
-                    on a.name = m.name and a.partition_key = m.partition_key
-                where m.kind = 'delivery'
+            with said as (
+                select kind, name, partition_key, ends_at, due_at, excused_by, null as moment, 0 as alone
+                from due_moments
                 union all
-                select 'source', m.name, m.partition_key, m.ends_at, m.due_at, m.excused_by, l.moment
-                from due_moments as m left join landed as l
-                    on l.name = m.name and l.partition_key = m.partition_key
-                where m.kind = 'source'
+                select 'delivery', export, partition_key, null, null, null, acknowledged_at,
+                    case when scope = '' then 1 else 0 end
+                from deliveries where status = 'acknowledged'
+                union all
+                select 'source', source, partition_key, null, null, null, landed_at, 0 from drops
+            ), each_one as (
+                select kind, name, partition_key, max(ends_at) as ends_at, max(due_at) as due_at,
+                    max(excused_by) as excused_by, min(moment) as own_at,
+                    min(case when alone = 1 then moment end) as alone_at
+                from said group by kind, name, partition_key
+            ), beside as (
+                select each_one.*, min(alone_at) over (
+                    partition by kind, name order by partition_key
+                    rows between 1 following and unbounded following) as newer_at
+                from each_one
+            ), known as (
+                select case when kind = 'source' then kind else 'export' end as kind, name, partition_key,
+                    ends_at, due_at, excused_by,
+                    case when newer_at < own_at or own_at is null then newer_at else own_at end as arrived_at
+                from beside where due_at is not null
             )
             select kind, name, partition_key, ends_at, due_at, arrived_at,
                 case when due_at > {q.now} then 'pending'

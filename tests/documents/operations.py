@@ -27,7 +27,7 @@ lists the tables, `sluice ops show sla` prints one, `--json` all of it.
 
 | Records on | A table is | Reports read |
 | --- | --- | --- |
-| Postgres | the view `ops.sla`, columns described | schema `ops`: grant `usage` on it, `select` on its views |
+| Postgres | the view `ops.sla`, described | schema `ops`: grant `usage` on it, `select` on its views |
 | SQLite | the view `ops_sla` | `state.db`, opened read-only; or [Parquet](#as-parquet) |
 
 A schema `ops` that is somebody else's is left alone, and so is one that may not be made: the views are then

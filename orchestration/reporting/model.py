@@ -161,12 +161,12 @@ def _first_from(of_keys: Mapping[str, datetime]) -> tuple[list[str], list[dateti
 
 
 class _Tally:
-    """What the partitions of one day come to, counted one by one: there may be as many as exports and days."""
+    """What the partitions of one day come to: there may be as many of these as exports and days."""
 
     __slots__ = ("lead", "rows", "said", "there")
 
     def __init__(self) -> None:
-        self.said = dict.fromkeys(("", _MET, _MISSED, _EXCUSED, _PENDING), 0)
+        self.said: dict[str, int] = dict.fromkeys(("", _MET, _MISSED, _EXCUSED, _PENDING), 0)
         self.there = 0
         self.rows: int | None = None
         self.lead: float | None = None

@@ -28,7 +28,8 @@ from orchestration.core.json_records import bytes_of
 from orchestration.core.loopback import elsewhere
 from orchestration.core.settings import not_here
 from orchestration.state.deployment import Deployment
-from orchestration.state.ops_views import VIEWS, Type, View
+from orchestration.state.ops_model import Type, View
+from orchestration.state.ops_views import VIEWS
 
 MANIFEST = "manifest.json"
 # What is now, and changes with every second; and what is soon made of facts.

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from orchestration.state import ops_tables, schema
 from orchestration.state.moments import utc
-from orchestration.state.ops_views import PREFIX, Type, View
+from orchestration.state.ops_model import PREFIX, Type, View
 from orchestration.state.records import DeliveryStatus
 from orchestration.state.rows import insert_once
 

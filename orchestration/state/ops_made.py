@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from orchestration.state.ops_views import DIALECTS, PREFIX, SCHEMA, VIEWS
+from orchestration.state.ops_model import DIALECTS, PREFIX, SCHEMA
+from orchestration.state.ops_views import VIEWS
 
 _MARK = "made as "
 _OURS = "Operations data of Sluice, of the records in schema "

@@ -4,7 +4,8 @@ Belongs here: the page's text. Does not: the columns, which stand where the view
 """
 
 from orchestration.core.settings import REPOSITORY
-from orchestration.state.ops_views import DEFINITIONS, FACTS, VIEWS, View
+from orchestration.state.ops_model import View
+from orchestration.state.ops_views import DEFINITIONS, FACTS, VIEWS
 
 PAGE = REPOSITORY / "docs" / "operations-data.md"
 _HEAD = """# Operations data

@@ -23,7 +23,8 @@ from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.reporting.publish import MANIFEST, NotPublishable, area_to_publish, publish
 from orchestration.state import schema
 from orchestration.state.deployment import Deployment
-from orchestration.state.ops_views import FACTS, VIEWS, Type
+from orchestration.state.ops_model import Type
+from orchestration.state.ops_views import FACTS, VIEWS
 from tests.company import BAKERY
 from tests.reporting.histories import history, this_moment, write
 from tests.unit.test_state_leases import engine_of

@@ -167,6 +167,7 @@ def _changed(
         return
     days: set[date] | None = None
     if since is not None and before is not None:
+        since -= timedelta(days=view.late_days)
         days = set(store.days(view, f"{view.written} >= :since", since=since))
         days |= {day for day, _, file in before.of(view) if file.open}
         if not days:

@@ -47,8 +47,9 @@ class Dialect:
 class View:
     """A view; `key` are the columns that tell its rows apart.
 
-    Of facts, `written` is SQL of when a row was put on record, and `open` tells of one that may still change;
-    both are "" of what is no fact but an answer, or a definition of the project.
+    Of facts, `written` is SQL of when a row was put on record, at the earliest, and `late_days` how many days
+    later it may have been; `open` tells of one that may still change. `written` is "" of what is no fact but
+    an answer, or a definition of the project.
     """
 
     name: str
@@ -58,6 +59,7 @@ class View:
     sql: Callable[[Dialect], str]
     written: str = ""
     open: str = "false"
+    late_days: int = 0
 
     @property
     def is_fact(self) -> bool:

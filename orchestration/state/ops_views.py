@@ -9,6 +9,7 @@ Belongs here: views and their columns. Does not belong here: making them (`ops_m
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from orchestration.state.ops_model import Column, Dialect, Type, View
 
@@ -40,7 +41,7 @@ _COLLECTED = Column("collected_at", _AT, "When it was put on record here.")
 
 
 def _view(
-    name: str, about: str, columns: tuple[Column, ...], key: str, sql: Callable[[Dialect], str], **more: str
+    name: str, about: str, columns: tuple[Column, ...], key: str, sql: Callable[[Dialect], str], **more: Any
 ) -> View:
     own = Column("deployment", _T, "The deployment whose fact it is, by its id (`sluice env show`).")
     return View(name, about, (own, *columns), tuple(key.split()), sql, **more)
@@ -239,6 +240,7 @@ _FACTS = (
             from known""",
         written="due_at",
         open="arrived_at is null or verdict = 'pending'",
+        late_days=32,  # a look looks back 31 days
     ),
     _view(
         "incidents", "What was wrong, from when to when.",

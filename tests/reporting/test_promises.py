@@ -161,6 +161,7 @@ def test_reports_read_them_where_they_look(store: StateStore, state_url: str) ->
                 for column in list(connection.execute(sa.text(f"select * from {view}")).keys())
             ]
     engine.dispose()
+    assert [name for name, view in VIEWS.items() if list(store.operations.rows(view))] == []
     found = {(name.removeprefix("ops_"), column) for name, column, _ in described}
     assert found == {(view.name, column.name) for view in VIEWS.values() for column in view.columns}
 

@@ -110,6 +110,17 @@ def test_only_what_is_new_is_written(deployment: Deployment) -> None:
     assert read(area, "deliveries") == on_record(deployment, "deliveries")
 
 
+def test_a_promise_that_is_put_on_record_late_is_published(deployment: Deployment) -> None:
+    """A new source whose history lands at once makes promises of days that are over."""
+    area = area_to_publish(deployment, None)
+    publish(deployment, area, NOW)
+    ended = NOW - timedelta(days=31)
+    deployment.store.incidents.note_due({("delivery", "exp_new", "2024-01-01"): (ended, ended)})
+    written = publish(deployment, area, NOW + timedelta(minutes=5)).written
+    assert f"promises/day={ended:%Y-%m-%d}/data.parquet" in written
+    assert read(area, "promises") == on_record(deployment, "promises")
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_file_the_next_one_does_it(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, *, after: bool

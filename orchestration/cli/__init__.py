@@ -17,6 +17,7 @@ from orchestration.cli import (
     incidents,
     kusto,
     kusto_database,
+    ops,
     promoting,
     published,
     quarantine,
@@ -30,6 +31,7 @@ app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 app.add_typer(kusto.app, name="kusto", no_args_is_help=True)
+app.add_typer(ops.app, name="ops", no_args_is_help=True)
 
 __all__ = [
     "app",

@@ -33,6 +33,7 @@ from orchestration.state.releases import Releases
 from orchestration.state.restores import Restores
 from orchestration.state.results import Results
 from orchestration.state.rows import Record, changed, record_of, values_of
+from orchestration.state.shown import Shown
 from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class StateStore:
         self.metrics = Metrics(self._engine)
         self.drops = Drops(self._engine, clock)
         self.incidents = Incidents(self._engine)
+        self.shown = Shown(self._engine)
         self._clock = clock
 
     def fold(self) -> None:

@@ -15,15 +15,21 @@ from dagster._core.storage.compute_log_manager import ComputeIOType, ComputeLogM
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.core.settings import Settings
-from orchestration.graph.reasons import in_words
+from orchestration.graph.reasons import cause_of, in_words
 
 # So much of the end of an output is read, and so many events; a longer output is read in pieces.
 LAST_BYTES, _PIECE, _MOST_EVENTS = 64 * 1024, 1024 * 1024, 200
+_Type = dg.DagsterEventType
+_SHOWN = {
+    _Type.RUN_START, _Type.RUN_SUCCESS, _Type.RUN_FAILURE, _Type.RUN_CANCELED, _Type.ENGINE_EVENT,
+    _Type.STEP_START, _Type.STEP_SUCCESS, _Type.STEP_FAILURE, _Type.STEP_SKIPPED, _Type.STEP_UP_FOR_RETRY,
+    _Type.ASSET_MATERIALIZATION, _Type.ASSET_OBSERVATION, _Type.ASSET_CHECK_EVALUATION,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class StepEvent:
-    """One thing that became of a step; `failed` is with what, in words, where it is known."""
+    """One thing that became of a step; `said` is what Dagster or the step says of it."""
 
     at: datetime
     what: str
@@ -71,25 +77,33 @@ def step_log(instance: dg.DagsterInstance, run_id: str, step: str) -> StepLog | 
     files: list[str] = []
     for entry in instance.all_logs(run_id):
         event = entry.dagster_event
-        if event is None:
-            continue
-        if event.event_type is dg.DagsterEventType.LOGS_CAPTURED:
+        if event is not None and event.event_type is _Type.LOGS_CAPTURED:
             captured = event.logs_captured_data
             if not step or step in captured.step_keys:
                 files.append(captured.file_key)
-        elif not step or event.step_key == step:
-            failed = event.event_type is dg.DagsterEventType.STEP_FAILURE
-            said = f"{entry.user_message or event.message or ''}"
-            why = in_words(event) if failed else ""
-            at = datetime.fromtimestamp(entry.timestamp, UTC)
-            kind = event.event_type_value.replace("_", " ").lower()
-            events.append(StepEvent(at, kind, f"{said} ({why})" if why else said, failed))
+        elif (not step or entry.step_key == step) and (told := _told(entry)):
+            events.append(told)
     ends = {kind: _end_of(instance.compute_log_manager, run_id, files, kind) for kind in ComputeIOType}
     return StepLog(
         run_id, step, run.status.value, run.tags.get(PARTITION_NAME_TAG, ""), run.job_name,
         events[-_MOST_EVENTS:], *(ends[kind][0] for kind in (ComputeIOType.STDOUT, ComputeIOType.STDERR)),
         cut=any(cut for _, cut in ends.values()) or len(events) > _MOST_EVENTS,
     )  # fmt: skip
+
+
+def _told(entry: dg.EventLogEntry) -> StepEvent | None:
+    """Return what an entry tells people; None where it is of Dagster's own doings."""
+    event, at = entry.dagster_event, datetime.fromtimestamp(entry.timestamp, UTC)
+    if event is None:
+        return StepEvent(at, "log", entry.user_message)
+    if event.event_type not in _SHOWN:
+        return None
+    kind, said = event.event_type_value.replace("_", " ").lower(), event.message or entry.user_message
+    if event.event_type is not _Type.STEP_FAILURE:
+        return StepEvent(at, kind, said, event.event_type is _Type.RUN_FAILURE)
+    error = cause_of(event.step_failure_data.error)
+    words = [said, in_words(event), error.message.strip() if error else ""]
+    return StepEvent(at, kind, "\n".join(filter(None, words)), failed=True)
 
 
 def _end_of(

@@ -15,6 +15,7 @@ from orchestration.cli import (
     exports,
     impact,
     incidents,
+    ops,
     promoting,
     published,
     quarantine,
@@ -27,6 +28,7 @@ app.add_typer(backups.app, name="backup", no_args_is_help=True)
 app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
+app.add_typer(ops.app, name="ops", no_args_is_help=True)
 
 __all__ = [
     "app",

@@ -8,6 +8,7 @@ which lives in the project directory. A variable that is misspelt raises; nothin
 import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -56,6 +57,7 @@ VARIABLES = {
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
     "SLUICE_RUN_RETRY": "run_retry_seconds",
+    "SLUICE_OPERATIONS_KEPT_DAYS": "operations_kept_days",
     "SLUICE_UI_URL": "ui_url",
     "SLUICE_LEASE_SECONDS": "lease_seconds",
     "SLUICE_LOAD_MEMORY": "load_memory",
@@ -85,6 +87,7 @@ class Settings(BaseModel):
     `environments_dir` is the folder of the environments that are made here, a data directory each.
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
     `data_docs_url` is where people read Data Docs, for links (None: nowhere).
+    `operations_kept_days` is how long operations data stay on record: longer than a look looks back.
     `ui_url` is where people reach the UI, for links in messages.
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
@@ -112,6 +115,7 @@ class Settings(BaseModel):
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
     run_retry_seconds: float = Field(default=300, ge=0)
+    operations_kept_days: int = Field(default=400, ge=32)
     ui_url: str | None = Field(default=None, pattern=r"^https?://")
     lease_seconds: float = Field(default=60, ge=1)
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
@@ -163,6 +167,11 @@ class Settings(BaseModel):
     def said(self) -> Declared | None:
         """What this deployment is, as `SLUICE_ENVIRONMENT` says, or else the data directory's own file."""
         return Declared.of(self.declared) if self.declared else declared_in(self.data_dir)
+
+    @property
+    def operations_kept(self) -> timedelta:
+        """How long operations data, and incidents that are over, stay on record."""
+        return timedelta(days=self.operations_kept_days)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -19,6 +19,7 @@ from orchestration.graph.desk import Desk
 from orchestration.graph.holds import is_mark
 from orchestration.graph.reasons import in_words
 from orchestration.graph.reconciled import check_key, readable
+from orchestration.graph.reported import report_at
 from orchestration.graph.second_tries import Selections, ended_at, failed_tries, wait_of
 from orchestration.graph.sensors import run_under_way
 from orchestration.incidents.looking import Looked, look
@@ -39,15 +40,19 @@ def look_at(
 ) -> Looked | None:
     """Find what is wrong, put it on record and tell it; None where that failed, which `say` is told of.
 
+    Then operations data are brought up to date, whatever became of it.
+
     What becomes of telling is no reason for a run to fail, or for a delivery to wait.
     """
     try:
         lines = partial(look, write=write) if write else look
         failed, others = list(failed_runs(desk)), list(failing_sensors(desk.instance))
-        return lines(desk, failed_runs=failed, differing=list(_differing(desk)), others=others)
+        looked = lines(desk, failed_runs=failed, differing=list(_differing(desk)), others=others)
     except Exception as error:
         say(f"nobody could be told what is wrong: {type(error).__name__}: {error}")
-        return None
+        looked = None
+    report_at(desk, say)
+    return looked
 
 
 def failed_runs(desk: Desk) -> Iterator[FailedRun]:

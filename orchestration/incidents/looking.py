@@ -86,6 +86,7 @@ def look(
     settled = settle(
         store, began, [*troubles, *broken], now, lambda trouble, _: recipients(alerts, trouble),
         deployment=deployment_name(deployment), ended=WhatEnded(site), holding=alerts.holding,
+        kept=deployment.settings.operations_kept,
     )  # fmt: skip
     if not broken:
         escalate_all(store, alerts, troubles, now)

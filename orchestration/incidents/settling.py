@@ -80,6 +80,7 @@ def settle(
     deployment: str,
     ended: Ended = lambda _: "",
     holding: Sequence[str] = (),
+    kept: timedelta = INCIDENTS_KEPT,
 ) -> Settled | None:
     """Bring the incidents on record up to date with what a look has found.
 
@@ -92,6 +93,7 @@ def settle(
         deployment: what tells this one's incidents from others' at a vendor.
         ended: what ended a trouble, in words, where the record of it says no more.
         holding: channels that hold what they were told open until they are told its end, once or twice.
+        kept: so long what is over stays on record.
 
     Returns:
         What was changed; None where another look was settled meanwhile, and this one's changes fell away.
@@ -101,7 +103,8 @@ def settle(
             return None
         settled = _Settling(changes, look, now, routes, deployment, holding).settle(list(troubles), ended)
     if look.last_at is not None and look.last_at.date() != now.date():
-        store.incidents.forget(now - INCIDENTS_KEPT)
+        store.incidents.forget(now - kept)
+        store.operations.forget(now - kept)
     return settled
 
 

@@ -277,18 +277,14 @@ class Incidents:
             rows = connection.execute(sa.select(*columns).where(table.c.ends_at > ended_after))
             return {(row[0], row[1], row[2]): utc(row[3]) for row in rows}
 
-    def note_due(self, moments: Mapping[Place, tuple[datetime, datetime]], forget_before: datetime) -> None:
-        """Record {(kind, name, partition key): (due moment, the partition's end)}, where none is on record.
-
-        What ended before a moment is forgotten.
-        """
+    def note_due(self, moments: Mapping[Place, tuple[datetime, datetime]]) -> None:
+        """Record {(kind, name, partition key): (due moment, partition's end)}, where none is on record."""
         table = schema.due_moments
         columns = ("kind", "name", "partition_key", "due_at", "ends_at")
         rows: list[dict[str, Any]] = [
             dict(zip(columns, (*place, *two), strict=True)) for place, two in moments.items()
         ]
         with one_at_a_time(self._engine) as connection:
-            connection.execute(sa.delete(table).where(table.c.ends_at <= forget_before))
             insert_once(connection, table, rows)
 
     def claim_tries(self, tries: Collection[tuple[str, str]], owner: str, now: datetime) -> bool:

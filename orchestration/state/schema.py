@@ -248,6 +248,7 @@ deliveries = Table(
     Index("deliveries_by_export", "export", "partition_key", "id"),
     Index("deliveries_by_scope", "export", "scope", "id"),
     Index("deliveries_by_sending", "sending"),
+    Index("deliveries_by_end", "acknowledged_at"),
 )
 
 # Rows of a delivery that the destination has settled, half-open; the refused ones are in `refusals`.
@@ -539,5 +540,7 @@ due_moments = Table(
     Column("partition_key", String(100), primary_key=True),
     Column("due_at", DateTime(timezone=True), nullable=False),
     Column("ends_at", DateTime(timezone=True), nullable=False),  # the partition's end
+    # The maintenance window that it fell into, as the file said then; "": none, null: not asked yet.
+    Column("excused_by", String(200), nullable=True),
     Index("due_moments_by_end", "ends_at"),
 )

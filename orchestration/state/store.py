@@ -27,6 +27,7 @@ from orchestration.state.leases import LIFETIME, Leases
 from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now
 from orchestration.state.one_file import fold
+from orchestration.state.ops import Operations
 from orchestration.state.records import Build, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
@@ -89,6 +90,7 @@ class StateStore:
         self.drops = Drops(self._engine, clock)
         self.incidents = Incidents(self._engine)
         self.shown = Shown(self._engine)
+        self.operations = Operations(self._engine)
         self._clock = clock
 
     def fold(self) -> None:

@@ -9,7 +9,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
+from orchestration.state import ops_tables as ops_tables  # its tables are among those of the schema
 from orchestration.state import schema
+from orchestration.state.ops_made import lacks_views, make_views
 
 # The form of the records that this code writes. 1 had no version: builds did not tell what they were made
 # from, nor evidence by which rules. 2 had no judgements: older code looks for them in the warehouse. 3 had
@@ -72,7 +74,7 @@ def bring_up_to_date(engine: Engine) -> None:
     """
     with engine.connect() as connection:
         known = _form_of(connection)
-        if known == FORM and not _lacks_something(connection):
+        if known == FORM and not _lacks_something(connection) and not lacks_views(connection):
             return
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -89,6 +91,7 @@ def bring_up_to_date(engine: Engine) -> None:
                     connection.execute(sa.text(f"alter table {table.name} add column {definition}"))
             for index in table.indexes:
                 index.create(connection, checkfirst=True)
+        make_views(connection)
         connection.execute(sa.delete(schema.form))
         connection.execute(sa.insert(schema.form).values(only=1, version=FORM, written_by=_version()))
 

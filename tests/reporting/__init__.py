@@ -1,0 +1,1 @@
+"""Operations data: what is collected, told, published and asked."""

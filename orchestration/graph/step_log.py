@@ -1,7 +1,7 @@
-"""What a step of a run said: its events, and the end of what it wrote to its output, as Dagster keeps them.
+"""What a step of a run said: its events, and the end of what it wrote to its output, as Dagster keeps it.
 
-Read only. Belongs here: reading it, wherever Dagster's compute logs are kept. Does not belong here: what of it
-may be shown (`page.logs`).
+Read only. Belongs here: reading it, wherever Dagster's compute logs are kept. Does not belong here: what
+of it may be shown (`page.logs`).
 """
 
 from collections.abc import Generator, Sequence

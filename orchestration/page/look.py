@@ -77,7 +77,7 @@ class Look:
         return {kind: frozenset(names) for kind, names in found.items()}
 
     def about(self, kind: str, name: str) -> TableShown:
-        """Return whose a source, a table or an export is, and which file says so; empty where nobody knows."""
+        """Return whose a source, table or export is, and which file says so; empty where nobody knows."""
         project, gone = self.read.project, TableShown("table")
         if project is None or name not in self.names[kind]:
             return gone

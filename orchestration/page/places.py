@@ -15,7 +15,14 @@ _DIGEST = 32
 # Of a table without partitions; an escaped key never is this.
 _NO_KEY = "="
 SUFFIX = ".html"
-NOW, SOURCES, EXPORTS, INCIDENTS, NAMES, SEARCH = "index", "sources", "exports", "incidents", "names", "search"
+NOW, SOURCES, EXPORTS, INCIDENTS, NAMES, SEARCH = (
+    "index",
+    "sources",
+    "exports",
+    "incidents",
+    "names",
+    "search",
+)
 
 
 @dataclass(frozen=True)
@@ -70,4 +77,3 @@ def escaped(name: str) -> str:
 
 def _is_cut(part: str) -> bool:
     return part.startswith("~") and len(part) == _DIGEST + 1
-

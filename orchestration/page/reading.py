@@ -1,7 +1,7 @@
 """The project directory as the page knows it: read in the background, and anew once its files are others.
 
-A page never waits for it. While it is read, or where it does not load, what is on record is shown, and what is
-wrong is said. Belongs here: that. Does not belong here: the project's rules (`project`).
+A page never waits for it. While it is read, or where it does not load, what is on record is shown, and what
+is wrong is said. Belongs here: that. Does not belong here: the project's rules (`project`).
 """
 
 import threading
@@ -39,9 +39,7 @@ class Read:
 class Reading:
     """Reads a project directory: `now` has what was read last, and never waits."""
 
-    def __init__(
-        self, settings: Settings, project: Project | None = None, seconds: float = _SECONDS
-    ) -> None:
+    def __init__(self, settings: Settings, project: Project | None = None, seconds: float = _SECONDS) -> None:
         self._settings, self._seconds = settings, seconds
         self._lock, self._looked_at = threading.Lock(), float("-inf")
         self._read = Read() if project is None else Read(project, stamp=project.identity.digest)
@@ -56,6 +54,7 @@ class Reading:
     def look(self) -> Read:
         """Read it now if its files are others than those that were read."""
         with self._lock:
+            self._looked_at = time.monotonic()
             return self._renewed()
 
     def _looked(self) -> None:

@@ -109,7 +109,9 @@ def _squares(days: Iterable[Day], wrong: Mapping[date, int]) -> Iterable[Square]
         words = [f"{count} {word}" if several else word for word, count in counts.items() if count]
         told = ", ".join([*(["held"] if held else []), *words]) or MEANS["nothing"]
         lead = one.lead_seconds
-        before = "" if lead is None else f"{in_words(timedelta(seconds=lead))} {'after' if lead < 0 else 'before'}"
+        before = (
+            "" if lead is None else f"{in_words(timedelta(seconds=lead))} {'after' if lead < 0 else 'before'}"
+        )
         yield Square(one.day, word, f"{one.day:%Y-%m-%d}: {told}", number(one.rows), before)
 
 

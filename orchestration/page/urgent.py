@@ -119,7 +119,13 @@ def in_order(incidents: Iterable[Incident], look: Look) -> list[Row]:
     def order(item: Incident) -> tuple[Any, ...]:
         seen_to = item.status(look.now) != "open"
         never = datetime.max.replace(tzinfo=UTC)
-        return item.resolved_at is not None, seen_to, -Urgency(item.urgency).rank, item.due_at or never, item.id
+        return (
+            item.resolved_at is not None,
+            seen_to,
+            -Urgency(item.urgency).rank,
+            item.due_at or never,
+            item.id,
+        )
 
     return [row(item, look) for item in sorted(incidents, key=order)]
 

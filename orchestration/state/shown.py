@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from orchestration.core.relations import RAW
 from orchestration.state import schema
 from orchestration.state.records import Build, Delivery, Drop
 from orchestration.state.rows import record_of
@@ -121,9 +120,7 @@ class Shown:
         query = sa.select(table).where(table.c.export == export).order_by(table.c.id.desc()).limit(at_most)
         if key is not None:
             query = query.where(table.c.partition_key == key)
-        return [
-            record_of(Delivery, row, reasons=(), bounds=None, shard="") for row in self._rows(query)
-        ]
+        return [record_of(Delivery, row, reasons=(), bounds=None, shard="") for row in self._rows(query)]
 
     def ruled(self, places: Collection[tuple[str, str]]) -> list[Ruled]:
         """Return what rules said of each (relation, partition key), as each check judged it last: counts."""

@@ -99,8 +99,10 @@ def _told(entry: dg.EventLogEntry) -> StepEvent | None:
     if event.event_type not in _SHOWN:
         return None
     kind, said = event.event_type_value.replace("_", " ").lower(), event.message or entry.user_message
+    if event.event_type is _Type.ASSET_CHECK_EVALUATION:
+        return StepEvent(at, kind, said, failed=not event.asset_check_evaluation_data.passed)
     if event.event_type is not _Type.STEP_FAILURE:
-        return StepEvent(at, kind, said, event.event_type is _Type.RUN_FAILURE)
+        return StepEvent(at, kind, said, failed=event.event_type is _Type.RUN_FAILURE)
     error = cause_of(event.step_failure_data.error)
     words = [said, in_words(event), error.message.strip() if error else ""]
     return StepEvent(at, kind, "\n".join(filter(None, words)), failed=True)

@@ -56,11 +56,13 @@ def log(look: Look, run_id: str, name: str, instance: Any = None) -> Log:
     )
     with opened as dagster:
         found = step_log(dagster, run_id, name) if dagster is not None else None
+        if found is not None and not found.events and not found.stderr and name:
+            found = step_log(dagster, run_id, "")  # judged or sent by hand: the run is a job of its own
     repeats = step(look, name, found.partition_key if found else "")
     url = look.run_url(run_id, name)
     if found is None:
         return Log(run_id, name, "", "", True, (), (), False, url, repeats)
-    near = look.near(repeats.relation) if name else _anywhere(look)
+    near = look.near(repeats.relation)
     clean = Cleaned(look.settings, near)
     lines = [Line(at(one.at), one.what, clean(one.said), one.failed) for one in found.events]
     outputs = [
@@ -95,11 +97,3 @@ class Cleaned:
             text = text.replace(secret, REDACTED)
         text = redacted(text)
         return "\n".join(shown(line, self._near) for line in text.splitlines())
-
-
-def _anywhere(look: Look) -> Near:
-    """Return what is near the log of a whole run, which may quote any table."""
-    project = look.read.project
-    if project is None:
-        return Near(classified=True)
-    return Near().beside(project.near(relation) for relation in project.lineage.tables)

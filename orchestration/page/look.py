@@ -14,7 +14,7 @@ from orchestration.columns.graph import DELIVERED
 from orchestration.core.partitions import Partitioning, grain_of
 from orchestration.core.relations import RAW, Relation
 from orchestration.core.settings import Settings
-from orchestration.core.shown_text import Near
+from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.incidents.telling import run_url
 from orchestration.operations.site import Site
 from orchestration.page.reading import Read
@@ -99,10 +99,24 @@ class Look:
         return table.partitioning if table else None
 
     def near(self, relation: str) -> Near:
-        """Return what is near a text of a table; of one that nobody knows, something classified is."""
+        """Return what is near a text of a table, "" being any; of one that nobody knows, something is.
+
+        So it is of pages that are written: those leave the machine, and nobody asks who reads them.
+        """
         project = self.read.project
-        known = project is not None and relation in project.lineage.tables
-        return project.near(relation) if project is not None and known else Near(classified=True)
+        if project is None:
+            return Near(classified=True)
+        return project.near_classified if self.written else self._near.get(relation, project.near_classified)
+
+    @cached_property
+    def _near(self) -> Mapping[str, Near]:
+        project = self.read.project
+        if project is None:
+            return {}
+        anything = any(project.classified_columns.values())
+        return {name: project.near(name) for name in project.lineage.tables} | {
+            "": project.near_classified if anything else NOTHING_CLASSIFIED
+        }
 
     def run_url(self, run_id: str, step: str = "") -> str:
         """Return where the UI shows a run; "" where nobody says where it is."""

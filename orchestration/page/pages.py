@@ -230,8 +230,9 @@ def _incident(look: Look, number_: str) -> _View | None:
     except ValueError:
         return None
     messages = look.store.incidents.outbox.of_incident(item.id)
+    row = urgent.in_order([item], look)[0]
     told = {
-        "row": urgent.row(item, look), "events": look.store.incidents.events(item.id), "messages": messages
+        "row": row, "events": look.store.incidents.events(item.id), "messages": messages
     }  # fmt: skip
     return "incident", f"Incident {item.id}", told
 

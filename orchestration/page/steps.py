@@ -8,12 +8,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestration.columns.graph import DELIVERED
 from orchestration.core.partitions import as_option
 from orchestration.core.relations import RAW
 from orchestration.page.look import Look
 
 _LOADS, _DELIVERS, _BETWEEN = "load__", "deliver__", "__"
-_DELIVERED = "delivered."
 _CONNECTION_PREFIXES = ("SLUICE_CONNECTION_", "SLUICE_WORK_CONNECTION_")
 # What every process of a deployment has to be told, whether it is set or has its default.
 _ALWAYS = ("SLUICE_DATA_DIR", "SLUICE_PROJECT_DIR")
@@ -31,8 +31,8 @@ class Step:
 
 def step_of(relation: str) -> str:
     """Return the step that makes a table, or delivers an export, `delivered.<export>`."""
-    if relation.startswith(_DELIVERED):
-        return _DELIVERS + relation.removeprefix(_DELIVERED)
+    if relation.startswith(f"{DELIVERED}."):
+        return _DELIVERS + relation.removeprefix(f"{DELIVERED}.")
     if relation.startswith(f"{RAW}."):
         return _LOADS + relation.removeprefix(f"{RAW}.")
     return relation.replace(".", _BETWEEN, 1)

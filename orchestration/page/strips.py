@@ -101,13 +101,14 @@ def _squares(days: Iterable[Day], wrong: Mapping[date, int]) -> Iterable[Square]
     for one in days:
         counts = {
             "missed": one.missed, "pending": one.pending, "met": one.met,
-            "there": max(0, one.there - one.met), "excused": one.excused,
+            "there": 0 if one.met + one.missed + one.pending else one.there, "excused": one.excused,
         }  # fmt: skip
         held = one.day in wrong
         word = "held" if held else next((word for word, count in counts.items() if count), "nothing")
         several = sum(counts.values()) > 1
         words = [f"{count} {word}" if several else word for word, count in counts.items() if count]
-        told = ", ".join([*(["held"] if held else []), *words]) or MEANS["nothing"]
+        late = ["there since"] if one.missed and one.there > one.met else []
+        told = ", ".join([*(["held"] if held else []), *words, *late]) or MEANS["nothing"]
         lead = one.lead_seconds
         before = (
             "" if lead is None else f"{in_words(timedelta(seconds=lead))} {'after' if lead < 0 else 'before'}"

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestration.columns.graph import DELIVERED
 from orchestration.core.partitions import place
-from orchestration.core.relations import RAW, Relation
+from orchestration.core.relations import RAW
 from orchestration.incidents.trouble import RootKind, TroubleKind, Urgency
 from orchestration.page.look import Look, at, in_words
 from orchestration.page.places import Place
+from orchestration.page.steps import step_of
 from orchestration.state.incidents import Incident
-from orchestration.state.shown import EXPORT, SOURCE, TABLE
+from orchestration.state.shown import EXPORT, SOURCE, TABLE, Ruled
 
 # What people ask for first, and which findings are that.
 LATE, HELD, FAILED, REFUSED, OTHER = "late", "held", "failed", "refused", "other"
@@ -38,6 +40,7 @@ class Found:
     run_url: str
     log: Place | None
     step: str
+    rules: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,15 @@ def in_order(incidents: Iterable[Incident], look: Look) -> list[Row]:
             item.id,
         )
 
-    return [row(item, look) for item in sorted(incidents, key=order)]
+    found = sorted(incidents, key=order)
+    tables = {(item.root_name, item.partition_key) for item in found if item.root_kind == RootKind.TABLE}
+    ruled: dict[tuple[str, str], list[Ruled]] = {}
+    for one in look.store.shown.ruled(tables) if tables else ():
+        ruled.setdefault((one.relation, one.partition_key), []).append(one)
+    return [_row(item, look, ruled.get((item.root_name, item.partition_key), ())) for item in found]
 
 
-def row(item: Incident, look: Look) -> Row:
-    """Return an incident as pages show it."""
+def _row(item: Incident, look: Look, ruled: Sequence[Ruled]) -> Row:
     kinds = list(dict.fromkeys(finding["kind"] for finding in item.findings))
     until = item.resolved_at or look.now
     snoozed = item.snoozed_until if item.snoozed_until and item.snoozed_until > look.now else None
@@ -141,7 +148,7 @@ def row(item: Incident, look: Look) -> Row:
         item.owner, item.channel, at(item.opened_at), in_words(until - item.opened_at), at(item.due_at),
         in_words(item.due_at - look.now) if item.due_at else "",
         item.due_at is not None and item.due_at < look.now,
-        tuple(_found(finding, look) for finding in item.findings),
+        tuple(_found(item, finding, look, ruled) for finding in item.findings),
         tuple(_waits(one, look) for one in item.affected), way_of(item), item.acknowledged_by, at(snoozed),
         at(item.resolved_at), item.resolution, item.resolved_at is None,
     )  # fmt: skip
@@ -154,7 +161,7 @@ def way_of(item: Incident) -> Place | None:
         case RootKind.TABLE:
             return Place("ways", (TABLE, name, key))
         case RootKind.SOURCE if key:
-            return Place("ways", (TABLE, str(Relation(RAW, name)), key))
+            return Place("ways", (TABLE, f"{RAW}.{name}", key))
         case RootKind.SOURCE:
             return Place("sources", (name,))
         case RootKind.DELIVERY:
@@ -170,8 +177,8 @@ def touched(item: Incident) -> Iterable[tuple[str, str, str]]:
         yield EXPORT, name, key
     elif kind == RootKind.SOURCE:
         yield SOURCE, name, key
-    elif kind == RootKind.TABLE and Relation.parse(name).schema == RAW:
-        yield SOURCE, Relation.parse(name).name, key
+    elif kind == RootKind.TABLE and name.startswith(f"{RAW}."):
+        yield SOURCE, name.removeprefix(f"{RAW}."), key
     yield from ((EXPORT, one["export"], one["partition_key"]) for one in item.affected)
 
 
@@ -188,10 +195,23 @@ def _late(rows: Iterable[Row]) -> set[str]:
     return {row.what for row in rows if LATE in row.sorts}
 
 
-def _found(finding: Mapping[str, str], look: Look) -> Found:
-    run, step = finding["run_id"], finding["step"]
+def _found(item: Incident, finding: Mapping[str, str], look: Look, ruled: Sequence[Ruled]) -> Found:
+    run, step = finding["run_id"], finding["step"] or _step_of(item)
     log = Place("logs", (run, step)) if run else None
-    return Found(finding["what"], finding["fix"], look.run_url(run, step), log, step)
+    of_check = [one for one in ruled if f"check `{one.check}`" in finding["what"]]
+    rules = tuple(rule for one in of_check for rule in one.failed)
+    return Found(finding["what"], finding["fix"], look.run_url(run, step), log, step, rules)
+
+
+def _step_of(item: Incident) -> str:
+    """Return the step that makes what an incident is with, where its finding names none."""
+    match RootKind(item.root_kind):
+        case RootKind.TABLE:
+            return step_of(item.root_name)
+        case RootKind.DELIVERY:
+            return step_of(f"{DELIVERED}.{item.root_name}")
+        case _:
+            return ""
 
 
 def _waits(one: Mapping[str, Any], look: Look) -> Waits:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from orchestration.columns.graph import DELIVERED
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, as_option, place
 from orchestration.core.relations import RAW
 from orchestration.gate.findings import Finding, GateReport, Verdict
@@ -75,10 +76,11 @@ def way(look: Look, kind: str, name: str, key: str) -> Way:
     report = _report(look, relation, key) if relation else None
     places = _places(look, relation, key) if relation else []
     boxes = _tables(look, places, report, (relation or "", key))
+    here = {*places, (name, key)}
     wrong = [
         item
         for item in look.store.incidents.open()
-        if (kind, name, key) in touched(item) or (item.root_name, item.partition_key) in places
+        if (kind, name, key) in touched(item) or (item.root_name, item.partition_key) in here
     ]
     fixes = list(report.steps) if report is not None and not report.open else []
     verdict, standing = "Only what is on record is shown: the project has it not.", WAITS
@@ -243,7 +245,7 @@ def _check(item: Finding, ruled: Ruled | None) -> Check:
     counted = f": {_counted(ruled)}" if ruled is not None else ""
     when = f", {at(item.judged_at)}" if item.judged_at else ""
     standing = GOOD if _good(item) else BAD if item.says_no else WAITS
-    log = Place("logs", (item.run_id, "")) if item.run_id and standing == BAD else None
+    log = Place("logs", (item.run_id, step_of(item.relation))) if item.run_id and standing == BAD else None
     return Check(item.check, f"{item.verdict.value}{counted}{when}", standing, log)
 
 
@@ -253,7 +255,8 @@ def _counted(ruled: Ruled) -> str:
     rows = (
         f"; {number(ruled.failing_rows)} of {number(ruled.rows)} rows at most" if ruled.failing_rows else ""
     )
-    return f"rules: {outcomes}{rows}"
+    failed = f": {', '.join(ruled.failed)}" if ruled.failed else ""
+    return f"{outcomes}{failed}{rows}"
 
 
 def _gate(report: GateReport) -> Box:
@@ -273,7 +276,7 @@ def _delivery(look: Look, export: str, key: str, deliveries: Sequence[Delivery])
     if not deliveries:
         return Box("delivery", place(export, key), WAITS, "nothing planned", _known(facts))
     newest, short = deliveries[0], deliveries[0].delivery_id[:12]
-    step = step_of(f"delivered.{export}")
+    step = step_of(f"{DELIVERED}.{export}")
     facts = {
         "delivery": short, "version": newest.version[:12], "rows": number(newest.rows),
         "added, changed, removed": " / ".join(

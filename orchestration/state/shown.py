@@ -3,6 +3,8 @@
 Belongs here: reads of the state store for whoever looks. Does not belong here: what follows from them.
 """
 
+import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,10 @@ SOURCE, TABLE, EXPORT = "source", "table", "export"
 
 @dataclass(frozen=True)
 class Ruled:
-    """What the rules of a check said of a version: how many by outcome, and how many rows failed at most."""
+    """What the rules of a check said of a version: how many by outcome, and how many rows failed at most.
+
+    `failed` are the rules that did not pass, by their types and the columns that they name.
+    """
 
     relation: str
     partition_key: str
@@ -28,6 +33,7 @@ class Ruled:
     outcomes: Mapping[str, int]
     rows: int | None
     failing_rows: int | None
+    failed: tuple[str, ...] = ()
 
 
 class Shown:
@@ -131,16 +137,15 @@ class Shown:
             .where(*_among(judged, judged.c.relation, places))
             .group_by(*place)
         )
+        columns = (
+            rules.c.outcome, rules.c.type, rules.c.kwargs, rules.c.row_count, rules.c.failing_rows,
+        )  # fmt: skip
         query = (
-            sa.select(
-                *place, judged.c.version, rules.c.outcome, sa.func.count().label("number"),
-                sa.func.max(rules.c.row_count).label("rows"),
-                sa.func.max(rules.c.failing_rows).label("failing"),
-            )
+            sa.select(*place, judged.c.version, *columns)
             .join(rules, rules.c.judgement_id == judged.c.id)
             .where(judged.c.id.in_(newest))
-            .group_by(*place, judged.c.version, rules.c.outcome)
-        )  # fmt: skip
+            .order_by(judged.c.id, rules.c.rule_number)
+        )
         found: dict[tuple[str, str, str, str], list[Mapping[Any, Any]]] = {}
         for row in self._rows(query):
             one = (row["relation"], row["partition_key"], row["check_name"], row["version"])
@@ -149,9 +154,10 @@ class Shown:
         return [
             Ruled(
                 *one,
-                {row["outcome"]: row["number"] for row in rows},
-                max((row["rows"] for row in rows if row["rows"] is not None), default=None),
-                max((row["failing"] for row in rows if row["failing"] is not None), default=None),
+                Counter(row["outcome"] for row in rows),
+                max((row["row_count"] for row in rows if row["row_count"] is not None), default=None),
+                max((row["failing_rows"] for row in rows if row["failing_rows"] is not None), default=None),
+                tuple(_rule(row) for row in rows if row["outcome"] == "failed"),
             )
             for one, rows in found.items()
         ]
@@ -170,6 +176,15 @@ class Shown:
     def _column(self, query: sa.Select[Any]) -> list[str]:
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+
+def _rule(row: Mapping[Any, Any]) -> str:
+    """Return a rule by its type and the columns that it names; its bounds may be values of the data."""
+    kwargs = json.loads(row["kwargs"])
+    named = [kwargs.get(name) for name in ("column", "column_A", "column_B")]
+    columns = [*named, *(kwargs.get("column_list") or ())]
+    told = ", ".join(str(one) for one in columns if one)
+    return f"{row['type']}({told})" if told else str(row["type"])
 
 
 def _among(

@@ -12,6 +12,7 @@ NAMES = (
     "ingestion",
     "sensor_tick",
     "incidents_look",
+    "operations",
     "delivery_difference",
     "delivery_postgres",
     "delivery_vendors",

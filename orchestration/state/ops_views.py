@@ -508,3 +508,4 @@ _ANSWERS = (
 # Each after what it reads.
 VIEWS: Mapping[str, View] = {view.name: view for view in (*_FACTS, *_DEFINITIONS, *_ANSWERS)}
 FACTS: Mapping[str, View] = {view.name: view for view in _FACTS}
+DEFINITIONS: Mapping[str, View] = {view.name: view for view in _DEFINITIONS}

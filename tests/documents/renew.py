@@ -7,12 +7,12 @@ from orchestration.core.settings import REPOSITORY
 from orchestration.incidents import alerts_schema
 from orchestration.project import environments_file
 from orchestration.review import review
-from tests.documents import answers, commands, impact_schema, rules, values
+from tests.documents import answers, commands, impact_schema, operations, rules, values
 
 
 def main() -> None:
     """Write each page."""
-    for made in (commands, answers, values, impact_schema, rules):
+    for made in (commands, answers, values, impact_schema, operations, rules):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
     for schema in (alerts_schema, environments_file, diff_report, review):

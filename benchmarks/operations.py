@@ -1,0 +1,121 @@
+"""What operations data cost: a look's collecting beside the runs that it tells of, and the page's reads.
+
+The demo company, a day after the other: what a run takes by processor, and what collecting its run and steps
+takes after it, as the look does at the end of `sluice run`. Then how much a day adds to the records and to
+Parquet. Then a company of many exports with a month of days, as `incidents_look` makes it: the views and what
+the page asks. The ratio that counts: collecting to runs.
+
+Run as `python -m benchmarks.operations`.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from benchmarks.incidents_look import NOW, deployed, project_of
+from orchestration.contracts.load import load_contracts
+from orchestration.core.settings import Settings
+from orchestration.demo.generate import generate_feed
+from orchestration.graph.desk import Desk
+from orchestration.graph.headless import run_everything
+from orchestration.graph.instance import open_instance
+from orchestration.graph.reported import report
+from orchestration.incidents.deadlines import Deadlines
+from orchestration.incidents.troubles import LOOKBACK
+from orchestration.ingestion.landing import land
+from orchestration.operations.records import Records
+from orchestration.operations.site import Site
+from orchestration.project.loading import load_project
+from orchestration.reporting.model import by_month, last_days
+from orchestration.reporting.publish import area_to_publish, publish
+from orchestration.state.deployment import Deployment
+from orchestration.state.ops_views import VIEWS
+
+_START = date(2022, 10, 3)
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.process_time()
+    found = call()
+    return time.process_time() - began, found
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def days(number: int) -> float:
+    """Print what the days of the demo take; return the share of collecting in their runs."""
+    running = collecting = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.load({"SLUICE_ENVIRONMENT": "local"}, data_dir=Path(folder) / "data")
+        feed = Path(folder) / "feed"
+        generate_feed(feed, start=_START, days=number, stores=60, products=300, seed=1)
+        contracts, _ = load_contracts(settings.project_dir)
+        with closing(Deployment(settings)) as deployment, open_instance(settings) as instance:
+            desk = Desk.of(Site(deployment, load_project(settings)), instance)
+            for name in ("stores", "products"):
+                list(land(contracts[name], deployment.staging, {"latest": feed / f"{name}.csv.gz"}))
+            for day in (f"{_START + timedelta(days=at):%Y-%m-%d}" for at in range(number)):
+                for name in ("sales", "inventory"):
+                    file = feed / name / f"{day}.csv.gz"
+                    if file.exists():
+                        list(land(contracts[name], deployment.staging, {day: file}))
+                ran, _ = _timed(lambda: list(run_everything(desk)))
+                took, whole = _timed(lambda: report(desk))
+                assert whole
+                running, collecting = running + ran, collecting + took
+                sys.stdout.write(f"{day}: {ran:5.2f} s of processor; collecting {took * 1000:4.1f} ms\n")
+            idle, _ = _timed(lambda: report(desk))
+            area = area_to_publish(deployment, None)
+            first, done = _timed(lambda: publish(deployment, area, datetime.now(UTC)))
+            again, _ = _timed(lambda: publish(deployment, area, datetime.now(UTC)))
+            sys.stdout.write(
+                f"a look with nothing new {idle * 1000:.1f} ms; published {len(done.written)} files in"
+                f" {first:.2f} s, again in {again:.2f} s; {_bytes_below(Path(area.url)) / number:,.0f} bytes"
+                " a day\n"
+            )
+    return collecting / running
+
+
+def month(exports: int) -> None:
+    """Print what reading a month of a company of so many exports takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        deployment, project = deployed(Path(folder), project_of(exports), asked=False)
+        site, store = Site(deployment, project), deployment.store
+        promised = len(Deadlines(site, Records(site), NOW, LOOKBACK, {}).moments)
+        reads: dict[str, Callable[[], object]] = {
+            "last_days": lambda: last_days(store, NOW),
+            "by_month": lambda: by_month(store, NOW),
+        }
+        for name in ("promises", "sla", "late_now", "volume_trend"):
+            reads[name] = lambda view=VIEWS[name]: list(store.operations.rows(view))
+        for name, read in reads.items():
+            read()
+            seconds, _ = _timed(read)
+            sys.stdout.write(
+                f"{exports} exports, {promised:,} promises: {name:<14} {seconds * 1000:6,.0f} ms\n"
+            )
+        deployment.close()
+
+
+def main() -> None:
+    """Print the figures, and the ratio that counts as JSON on the last line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=4)
+    parser.add_argument("--exports", type=int, default=300)
+    arguments = parser.parse_args()
+    share = days(arguments.days)
+    month(arguments.exports)
+    sys.stdout.write(json.dumps({"collecting_to_runs": round(share, 4)}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""What was promised and kept: the views and the page's figures beside plain counting, of every grain."""
+
+import os
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from orchestration.core.partitions import Partitioning, grain_of
+from orchestration.reporting.model import EXPORT, by_month, last_days
+from orchestration.state.ops_views import VIEWS
+from orchestration.state.store import StateStore
+from tests.reporting.histories import History, Promised, Sent, history, this_moment, write
+from tests.unit.test_state_leases import engine_of
+
+SEEDS = range(int(os.environ.get("SLUICE_TEST_KILLS", "2")))
+VERDICTS = ("met", "missed", "excused", "pending")
+EACH, LATEST = "exp_each", "exp_latest"
+END = datetime(2024, 1, 2, tzinfo=UTC)
+DUE = END + timedelta(hours=6)
+LATER = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_views_and_page_say_what_plain_counting_says(store: StateStore, state_url: str, seed: int) -> None:
+    told = history(seed, this_moment())
+    write(store, state_url, told)
+    found = list(store.operations.rows(VIEWS["promises"]))
+    assert {(row["name"], row["partition_key"]): row["verdict"] for row in found} == {
+        (one.export, one.key): told.verdict(one) for one in told.promised
+    }
+    assert {(row["name"], row["partition_key"]): row["arrived_at"] for row in found} == {
+        (one.export, one.key): told.arrived(one) for one in told.promised
+    }
+    sla = Counter[tuple[str, str, str]]()
+    for row in store.operations.rows(VIEWS["sla"]):
+        counted = row["met"] + row["missed"]
+        assert (row["promised"], row["attainment"]) == (counted, row["met"] / counted if counted else None)
+        sla.update({(row["export"], row["month"], said): row[said] for said in ("met", "missed", "excused")})
+    assert +sla == told.counts()
+    assert _of_months(store, told) == +Counter(
+        {key: number for key, number in told.counts().items() if key[1] >= _first_month(told.now, 9)}
+    )
+    for (kind, name), days in last_days(store, told.now, 30).items():
+        assert kind == EXPORT
+        assert [day.day for day in days][-1] == told.now.date()
+        said = Counter(
+            told.verdict(one) for one in told.promised
+            if one.export == name and days[0].day <= _begins(one) <= told.now.date()
+        )  # fmt: skip
+        sums = {
+            word: sum(getattr(day, word) for day in days) for word in ("met", "missed", "excused", "pending")
+        }
+        assert +Counter(sums) == said
+
+
+def _of_months(store: StateStore, told: History) -> Counter[tuple[str, str, str]]:
+    return +Counter(
+        {
+            (name, f"{month.month:%Y-%m}", said): getattr(month, said)
+            for name, months in by_month(store, told.now, 9).items()
+            for month in months
+            for said in ("met", "missed", "excused")
+        }
+    )
+
+
+def _first_month(now: datetime, months: int) -> str:
+    number = now.year * 12 + now.month - months
+    return f"{number // 12}-{number % 12 + 1:02}"
+
+
+def _begins(promise: Promised) -> date:
+    grain = grain_of(promise.key)
+    assert grain is not None
+    return Partitioning(grain).interval(promise.key)[0].date()
+
+
+def _sent(export: str, key: str, at: datetime, status: str = "acknowledged") -> Sent:
+    return Sent(export, key, export == LATEST, status, at, 1)
+
+
+CASES = {
+    "in time": ([_sent(EACH, "2024-01-01", DUE)], EACH, "met"),
+    "a moment late": ([_sent(EACH, "2024-01-01", DUE + LATER)], EACH, "missed"),
+    "never": ([], EACH, "missed"),
+    "before its end": ([_sent(EACH, "2024-01-01", END - LATER)], EACH, "met"),
+    "corrected afterwards": (
+        [_sent(EACH, "2024-01-01", DUE), _sent(EACH, "2024-01-01", DUE + timedelta(days=9))], EACH, "met",
+    ),
+    "held, then too late": (
+        [_sent(EACH, "2024-01-01", END, "superseded"), _sent(EACH, "2024-01-01", DUE + LATER)],
+        EACH, "missed",
+    ),
+    "rejected": ([_sent(EACH, "2024-01-01", END, "rejected")], EACH, "missed"),
+    "overtaken in time": (
+        [_sent(LATEST, "2024-01-01", END, "overtaken"), _sent(LATEST, "2024-01-02", DUE)], LATEST, "met",
+    ),
+    "overtaken too late": ([_sent(LATEST, "2024-01-02", DUE + LATER)], LATEST, "missed"),
+    "an older one is there": ([_sent(LATEST, "2023-12-31", END)], LATEST, "missed"),
+    "a newer one beside it": ([_sent(EACH, "2024-01-02", END)], EACH, "missed"),
+}  # fmt: skip
+
+
+def test_each_rule_of_a_promise(store: StateStore, state_url: str) -> None:
+    """One partition of January 1 for each, due at six on the next morning."""
+    promised, sent, expected = list[Promised](), list[Sent](), dict[str, str]()
+    for number, (sendings, export, verdict) in enumerate(CASES.values()):
+        name = f"{export}_{number}"
+        promised.append(Promised(name, "2024-01-01", END, DUE, ""))
+        sent += [Sent(name, one.key, one.newest_alone, one.status, one.at, 1) for one in sendings]
+        expected[name] = verdict
+    promised.append(Promised("exp_muted", "2024-01-01", END, DUE, "month end"))
+    expected["exp_muted"] = "excused"
+    write(store, state_url, History(this_moment(), promised, sent))
+    assert {row["name"]: row["verdict"] for row in store.operations.rows(VIEWS["promises"])} == expected
+    shown = {name: days[-2] for (_, name), days in last_days(store, END, 3).items()}
+    assert {name: day.pending for name, day in shown.items()} == dict.fromkeys(
+        expected, 1
+    )  # it was not due yet
+    shown = {name: days[0] for (_, name), days in last_days(store, DUE, 2).items()}
+    assert {name: (day.met, day.missed, day.excused) for name, day in shown.items()} == {
+        name: (said == "met", said == "missed", said == "excused") for name, said in expected.items()
+    }
+
+
+def test_what_is_decided_stays(store: StateStore) -> None:
+    place = ("delivery", "exp_each", "2024-01-01")
+    store.incidents.note_due({place: (DUE, END)})
+    store.incidents.note_due({place: (DUE + timedelta(hours=9), END)})  # the file says another deadline now
+    assert store.operations.undecided(DUE - LATER) == []
+    assert store.operations.undecided(DUE) == [(*place, DUE)]
+    store.operations.decide({place: "month end"})
+    store.operations.decide({place: ""})
+    assert store.operations.undecided(DUE + timedelta(days=9)) == []
+    [row] = store.operations.rows(VIEWS["promises"])
+    assert (row["due_at"], row["verdict"], row["excused_by"]) == (DUE, "excused", "month end")
+    store.operations.forget(END)
+    assert len(list(store.operations.rows(VIEWS["promises"]))) == 1
+    store.operations.forget(END + LATER)
+    assert list(store.operations.rows(VIEWS["promises"])) == []
+
+
+def test_reports_read_them_where_they_look(store: StateStore, state_url: str) -> None:
+    """On Postgres in a schema of their own, described; on SQLite beside the records."""
+    engine = engine_of(state_url)
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            described = connection.exec_driver_sql(
+                "select table_name, column_name, col_description(('ops.' || table_name)::regclass,"
+                " ordinal_position) from information_schema.columns where table_schema = 'ops'"
+            ).all()
+            assert all(text for _, _, text in described)
+        else:
+            described = [
+                (view, column, "")
+                for (view,) in connection.exec_driver_sql(
+                    "select name from sqlite_master where type = 'view'"
+                )
+                for column in list(connection.execute(sa.text(f"select * from {view}")).keys())
+            ]
+    engine.dispose()
+    found = {(name.removeprefix("ops_"), column) for name, column, _ in described}
+    assert found == {(view.name, column.name) for view in VIEWS.values() for column in view.columns}

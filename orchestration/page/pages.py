@@ -176,14 +176,20 @@ def _owner(look: Look, owner: str) -> _View | None:
 
 def _list(kind: str) -> Callable[..., _View | None]:
     def view(look: Look, page: int = 1) -> _View | None:
-        lines = strips.lines(look, kind)
-        pages = max(1, ceil(len(lines) / strips.PER_PAGE))
+        names = strips.names(look, kind)
+        pages = max(1, ceil(len(names.ordered) / strips.PER_PAGE))
         if not 1 <= page <= pages:
             return None
-        shown = lines[(page - 1) * strips.PER_PAGE : page * strips.PER_PAGE]
+        shown = names.ordered[(page - 1) * strips.PER_PAGE : page * strips.PER_PAGE]
         heading = f"{kind.capitalize()}s"
         others = [(one, Place(f"{kind}s" if one == 1 else f"{kind}s-{one}")) for one in range(1, pages + 1)]
-        told = {"lines": shown, "count": len(lines), "page": page, "others": others, "kind": kind}
+        told = {
+            "lines": strips.lines(look, names, shown),
+            "count": len(names.ordered),
+            "page": page,
+            "others": others,
+            "kind": kind,
+        }
         return "lines", heading, told
 
     return view
@@ -194,7 +200,7 @@ def _one(kind: str) -> Callable[..., _View | None]:
         known = meant(name, look.names[kind])
         if known is None:
             return None
-        line = strips.line(look, kind, known)
+        line = strips.lines(look, strips.names(look, kind), [known])[0]
         of = (kind, known) if kind == EXPORT else (TABLE, f"raw.{known}")
         keys = sorted(keys_known(look, *of), reverse=True)[:_DROPS]
         incidents = [look.store.incidents.of(one) for one in line.incidents]

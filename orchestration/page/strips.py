@@ -6,14 +6,14 @@ Belongs here: from what is on record to a strip. Does not belong here: what was 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 from orchestration.columns.catalogue import TableShown
 from orchestration.page.look import Look, day_of, in_words, number
 from orchestration.page.places import Place
 from orchestration.page.urgent import touched
 from orchestration.reporting.model import Day, Month, by_month, last_days
-from orchestration.state.shown import EXPORT, SOURCE
+from orchestration.state.shown import EXPORT
 
 DAYS, PER_PAGE = 30, 100
 # {what a day is, in one word: the sign of its square}, what matters most first.
@@ -68,33 +68,46 @@ class Line:
         return ", ".join(f"{counted[word]} {word}" for word in SIGNS if counted[word] and word != "nothing")
 
 
-def lines(look: Look, kind: str) -> list[Line]:
-    """Return all sources or exports: those with which something is wrong first, then by name."""
-    store = look.store
-    days, months = last_days(store, look.now, DAYS), by_month(store, look.now) if kind == EXPORT else {}
+@dataclass(frozen=True)
+class Names:
+    """All sources or exports: those with which something is wrong first, then by name.
+
+    `wrong` is {name: {day on which something is wrong: an incident's number}}.
+    """
+
+    kind: str
+    ordered: Sequence[str]
+    wrong: Mapping[str, Mapping[date, int]]
+
+
+def names(look: Look, kind: str) -> Names:
+    """Return all sources or exports, in their order."""
     wrong: dict[str, dict[date, int]] = {}
-    numbers: dict[str, list[int]] = {}
-    for item in store.incidents.open():
+    for item in look.store.incidents.open():
         for of, name, key in touched(item):
             if of == kind:
                 day = day_of(key, look.cut_of(kind, name), item.opened_at)
                 wrong.setdefault(name, {})[day] = item.id
-                numbers.setdefault(name, []).append(item.id)
-    blank = [Day(look.now.date() - timedelta(days=back)) for back in reversed(range(DAYS))]
-    found = [
+    ordered = sorted(look.names[kind] | wrong.keys(), key=lambda name: (name not in wrong, name))
+    return Names(kind, ordered, wrong)
+
+
+def lines(look: Look, found: Names, shown: Sequence[str]) -> list[Line]:
+    """Return the lines of those that are shown."""
+    kind = found.kind
+    days = last_days(look.store, look.now, DAYS, shown)
+    months = by_month(look.store, look.now, names=shown) if kind == EXPORT else {}
+    today = look.now.astimezone(UTC).date()
+    blank = [Day(today - timedelta(days=back)) for back in reversed(range(DAYS))]
+    return [
         Line(
             kind, name, look.about(kind, name),
-            tuple(_squares(days.get((kind, name), ()) or blank, wrong.get(name, {}))),
-            tuple(map(_kept, months.get(name, ()))), tuple(dict.fromkeys(numbers.get(name, ()))),
+            tuple(_squares(days.get((kind, name), blank), found.wrong.get(name, {}))),
+            tuple(map(_kept, months.get(name, ()))),
+            tuple(dict.fromkeys(found.wrong.get(name, {}).values())),
         )
-        for name in look.names[kind]
+        for name in shown
     ]  # fmt: skip
-    return sorted(found, key=lambda line: (not line.incidents, line.name))
-
-
-def line(look: Look, kind: str, name: str) -> Line:
-    """Return one of them."""
-    return next(one for one in lines(look, kind) if one.name == name)
 
 
 def _squares(days: Iterable[Day], wrong: Mapping[date, int]) -> Iterable[Square]:
@@ -123,6 +136,3 @@ def _kept(month: Month) -> str:
     counted = month.met + month.missed
     # Rounded down: what is not whole never reads as whole.
     return f"{month.month:%b}: {int(month.attainment * 1000) / 10:g} % ({month.met} of {counted}{excused})"
-
-
-__all__ = ["DAYS", "EXPORT", "MEANS", "PER_PAGE", "SIGNS", "SOURCE", "Line", "Square", "line", "lines"]

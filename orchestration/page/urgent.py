@@ -85,6 +85,16 @@ class Row:
         return Place("incidents", (str(self.id),))
 
     @property
+    def fixes(self) -> Sequence[str]:
+        """What to type, or to have done, each once."""
+        return list(dict.fromkeys(one.fix for one in self.found if one.fix))
+
+    @property
+    def logs(self) -> Sequence[Found]:
+        """Where it came up, each step once."""
+        return list({one.log: one for one in self.found if one.log}.values())
+
+    @property
     def few(self) -> Sequence[Waits]:
         """The first of what waits."""
         return self.waits[:_FEW]

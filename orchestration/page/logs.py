@@ -9,13 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.core.secrets.redaction import REDACTED, redacted, secrets_in
+from orchestration.core.secrets.redaction import keep_out, redacted, secrets_in
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import Near, shown
 from orchestration.page.look import Look, at
 from orchestration.page.steps import Step, step
-
-_SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -78,22 +76,12 @@ class Cleaned:
 
     def __init__(self, settings: Settings, near: Near) -> None:
         self._near = near
-        urls = [
-            *(secret.get_secret_value() for secret in settings.connections.values()),
-            *(
-                secret.get_secret_value()
-                for secret in (settings.state_url, settings.azure_connection_string)
-                if secret is not None
-            ),
-        ]
-        found = {secret for url in urls for secret in secrets_in(url)} | set(urls)
-        if settings.masking_key is not None:
-            found.add(settings.masking_key.get_secret_value())
-        self._secrets = sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)
+        urls = [*settings.connections.values(), settings.state_url, settings.azure_connection_string]
+        told = [url.get_secret_value() for url in urls if url is not None]
+        masking = [settings.masking_key.get_secret_value()] if settings.masking_key is not None else []
+        # From here on no text of this process has them, in whichever form.
+        keep_out([*(secret for url in told for secret in secrets_in(url)), *masking])
 
     def __call__(self, text: str) -> str:
         """Return what may be shown of a text."""
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        text = redacted(text)
-        return "\n".join(shown(line, self._near) for line in text.splitlines())
+        return "\n".join(shown(line, self._near) for line in redacted(text).splitlines())

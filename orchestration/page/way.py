@@ -236,7 +236,7 @@ def _table(
     step = step_of(relation)
     return Box(
         "table", place(relation, key), standing, word, _known(facts), checks,
-        list(dict.fromkeys(item.fix for item in broken if item.fix)), 
+        list(dict.fromkeys(item.fix for item in broken if item.fix)),
         # What was never built has nothing more to show, and days before the first have no end.
         Place("ways", (TABLE, *spot)) if build is not None else None,
         Place("logs", (run, step)) if run else None, look.run_url(run, step),

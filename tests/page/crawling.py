@@ -39,7 +39,7 @@ class Read(HTMLParser):
             self.typed.append("")
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.unclosed and self.unclosed[-1] == tag, (tag, self.unclosed)
+        assert self.unclosed[-1:] == [tag], (tag, self.unclosed)
         self.unclosed.pop()
         self._typing = self._typing and tag != "code"
 

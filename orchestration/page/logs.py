@@ -54,7 +54,7 @@ def log(look: Look, run_id: str, name: str, instance: Any = None) -> Log:
     )
     with opened as dagster:
         found = step_log(dagster, run_id, name) if dagster is not None else None
-        if found is not None and not found.events and not found.stderr and name:
+        if dagster is not None and found is not None and not found.events and not found.stderr and name:
             found = step_log(dagster, run_id, "")  # judged or sent by hand: the run is a job of its own
     repeats = step(look, name, found.partition_key if found else "")
     url = look.run_url(run_id, name)

@@ -106,9 +106,11 @@ class PageServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))
+            self._socket.listen()  # who asks before the server has started waits for it
         except (OSError, OverflowError):
             self._socket.close()
             raise
+        self.port = int(self._socket.getsockname()[1])
         self.docs = DataDocs(deployment)
         linked = {"Columns": f"{FOLDER}/{LINEAGE_PAGE}", "Data Docs": f"{FOLDER}/{FIRST}"}
         if deployment.settings.ui_url:
@@ -121,11 +123,6 @@ class PageServer:
                 proxy_headers=False, timeout_graceful_shutdown=5,
             )
         )  # fmt: skip
-
-    @property
-    def port(self) -> int:
-        """The port it is on."""
-        return int(self._socket.getsockname()[1])
 
     @property
     def url(self) -> str:

@@ -6,7 +6,7 @@ Belongs here: pages as they are served. Does not: doors and health (`test_servin
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -229,7 +229,7 @@ def test_there_is_no_other_page(shop: Shown, path: str) -> None:
 
 
 @contextmanager
-def counted(engine: sa.Engine) -> Iterator[list[str]]:
+def counted(engine: sa.Engine) -> Generator[list[str]]:
     """Count the statements that an engine runs."""
     told: list[str] = []
 

@@ -6,7 +6,7 @@ Belongs here: files, the browser, logs. Does not: what pages say (`test_pages`).
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_no_page_is_wider_than_a_phone(folder: Path, tmp_path: Path) -> None:
 
 
 @contextmanager
-def ran(shop: Shown) -> Iterator[str]:
+def ran(shop: Shown) -> Generator[str]:
     """A run of Dagster's whose step writes much, a secret and a value among it, and fails."""
     settings = shop.company.settings
     prepare_home(settings)

@@ -71,7 +71,7 @@ def _report_runs(desk: Desk, seconds: float) -> bool:
     since = store.until(_RUNS)[0] or now - desk.deployment.settings.operations_kept
     filters = dg.RunsFilter(statuses=list(FINISHED_STATUSES), updated_after=min(since, now - _OVERLAP))
     left = store.unknown_runs(list(desk.instance.get_run_ids(filters))[::-1])
-    named = _Named.of(desk.project)
+    named = _Named.of(desk.project) if left else _Named({})
     while left:
         some, left = left[:_AT_ONCE], left[_AT_ONCE:]
         runs, steps = list[Row](), list[Row]()

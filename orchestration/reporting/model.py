@@ -6,7 +6,7 @@ tables (`tables`), how they are shown.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -73,16 +73,18 @@ def last_days(
     first = today - timedelta(days=days - 1)
     began = datetime.combine(first, time(), UTC)
     arrivals = store.operations.arrivals(began - _MONTH, names)
-    found = defaultdict[tuple[str, str], dict[date, list[_Partition]]](lambda: defaultdict(list))
+    found = defaultdict[tuple[str, str], dict[date, _Tally]](lambda: defaultdict(_Tally))
     for partition in _partitions(store.operations.promises(began, names), arrivals):
         if (begins := _begins(partition.key)) and first <= begins <= today:
-            found[partition.kind, partition.name][begins].append(partition)
+            found[partition.kind, partition.name][begins].add(partition, now)
     for kind, name, key, moment, _, rows in arrivals:
         if _begins(key) is None and first <= (day := moment.date()) <= today:
-            found[_KINDS[kind], name][day] = [_Partition(_KINDS[kind], name, key, None, False, moment, rows)]
+            newest = _Tally()
+            newest.add(_Partition(_KINDS[kind], name, key, None, False, moment, rows), now)
+            found[_KINDS[kind], name][day] = newest
     every = [first + timedelta(days=number) for number in range(days)]
     return {
-        place: tuple(_day(day, of_days[day], now) if day in of_days else Day(day) for day in every)
+        place: tuple(of_days[day].told(day) if day in of_days else Day(day) for day in every)
         for place, of_days in found.items()
     }
 
@@ -162,15 +164,34 @@ def _first_from(of_keys: Mapping[str, datetime]) -> tuple[list[str], list[dateti
     return keys, list(accumulate((of_keys[key] for key in reversed(keys)), min))[::-1]
 
 
-def _day(day: date, partitions: Sequence[_Partition], now: datetime) -> Day:
-    said = Counter(partition.verdict(now) for partition in partitions)
-    counts = [one.rows for one in partitions if one.rows is not None]
-    leads = [(one.due - one.arrived).total_seconds() for one in partitions if one.due and one.arrived]
-    return Day(
-        day, said[_MET], said[_MISSED], said[_EXCUSED], said[_PENDING],
-        sum(one.arrived is not None for one in partitions),
-        sum(counts) if counts else None, min(leads, default=None),
-    )  # fmt: skip
+class _Tally:
+    """What the partitions of one day come to: there may be as many of these as exports and days."""
+
+    __slots__ = ("lead", "rows", "said", "there")
+
+    def __init__(self) -> None:
+        self.said: dict[str, int] = dict.fromkeys(("", _MET, _MISSED, _EXCUSED, _PENDING), 0)
+        self.there = 0
+        self.rows: int | None = None
+        self.lead: float | None = None
+
+    def add(self, one: _Partition, now: datetime) -> None:
+        """Count a partition."""
+        self.said[one.verdict(now)] += 1
+        if one.rows is not None:
+            self.rows = one.rows + (self.rows or 0)
+        if one.arrived is not None:
+            self.there += 1
+            if one.due is not None:
+                lead = (one.due - one.arrived).total_seconds()
+                self.lead = lead if self.lead is None or lead < self.lead else self.lead
+
+    def told(self, day: date) -> Day:
+        """Return what was counted."""
+        said = self.said
+        return Day(
+            day, said[_MET], said[_MISSED], said[_EXCUSED], said[_PENDING], self.there, self.rows, self.lead
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=100_000)

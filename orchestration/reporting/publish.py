@@ -28,7 +28,8 @@ from orchestration.core.json_records import bytes_of
 from orchestration.core.loopback import elsewhere
 from orchestration.core.settings import not_here
 from orchestration.state.deployment import Deployment
-from orchestration.state.ops_views import VIEWS, Type, View
+from orchestration.state.ops_model import Type, View
+from orchestration.state.ops_views import VIEWS
 
 MANIFEST = "manifest.json"
 # What is now, and changes with every second; and what is soon made of facts.
@@ -166,6 +167,7 @@ def _changed(
         return
     days: set[date] | None = None
     if since is not None and before is not None:
+        since -= timedelta(days=view.late_days)
         days = set(store.days(view, f"{view.written} >= :since", since=since))
         days |= {day for day, _, file in before.of(view) if file.open}
         if not days:

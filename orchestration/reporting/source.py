@@ -20,7 +20,8 @@ from orchestration.ingestion.landing import land
 from orchestration.operations.site import Site
 from orchestration.reporting.publish import MANIFEST, Manifest, Published, publish, write_manifest
 from orchestration.state.deployment import Deployment
-from orchestration.state.ops_views import FACTS, Column, Type, View
+from orchestration.state.ops_model import Column, Type, View
+from orchestration.state.ops_views import FACTS
 
 PREFIX = "sluice_ops_"
 _TYPES = {

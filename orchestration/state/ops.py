@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from orchestration.state import ops_tables, schema
 from orchestration.state.moments import utc
-from orchestration.state.ops_views import PREFIX, Type, View
+from orchestration.state.ops_model import PREFIX, Type, View
 from orchestration.state.records import DeliveryStatus
 from orchestration.state.rows import insert_once
 
@@ -176,11 +176,12 @@ class Operations:
         )
         with self._engine.connect() as connection:
             found: list[Arrival] = [
-                ("source", row[0], row[1], utc(row[2]), False, None) for row in connection.execute(landed)
+                ("source", row[0], row[1], utc(row[2]), False, None)
+                for row in connection.execute(landed).all()
             ]
             found += [
                 ("delivery", row[0], row[1], utc(row[2]), row[3] == "", int(row[4]))
-                for row in connection.execute(delivered)
+                for row in connection.execute(delivered).all()
             ]
         return sorted(found, key=lambda item: item[3])
 

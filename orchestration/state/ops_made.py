@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from orchestration.state.ops_views import DIALECTS, PREFIX, SCHEMA, VIEWS
+from orchestration.state.ops_model import DIALECTS, PREFIX, SCHEMA
+from orchestration.state.ops_views import VIEWS
 
-_MARK = "sluice view "
+_MARK = "made as "
 _OURS = "Operations data of Sluice, of the records in schema "
 # In one question each, as it is asked whenever a process opens the records.
 _MADE = {

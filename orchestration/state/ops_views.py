@@ -5,99 +5,13 @@ documented here, and nowhere else: the page of them, Parquet files and contracts
 are only ever added, at the end, as others' reports stand on them.
 
 No value of the data is in a view, nor what a rule observed, nor words of vendors, of people or of errors.
-Belongs here: views and their columns. Does not belong here: making them (`upgrade`), what reads them.
+Belongs here: views and their columns. Does not belong here: making them (`ops_made`), what reads them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from hashlib import sha256
+from typing import Any
 
-PREFIX, SCHEMA = "ops_", "ops"
-
-
-class Type(StrEnum):
-    """What a column holds: each is a type of SQL; a `TIMESTAMP` is in UTC."""
-
-    TEXT = "text"
-    INTEGER = "bigint"
-    NUMBER = "double"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    TIMESTAMP = "timestamp"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column; `unit` is "" of what has none."""
-
-    name: str
-    type: Type
-    description: str
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """What the databases say in different words: each takes SQL and returns SQL."""
-
-    day: Callable[[str], str]
-    month: Callable[[str], str]
-    seconds: Callable[[str, str], str]
-    now: str
-    month_ago: str
-
-
-@dataclass(frozen=True)
-class View:
-    """A view; `key` are the columns that tell its rows apart.
-
-    Of facts, `written` is SQL of when a row was put on record, and `open` tells of one that may still change;
-    both are "" of what is no fact but an answer, or a definition of the project.
-    """
-
-    name: str
-    about: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    sql: Callable[[Dialect], str]
-    written: str = ""
-    open: str = "false"
-
-    @property
-    def is_fact(self) -> bool:
-        """Whether its rows have a day on which they happened, in the column `day`."""
-        return bool(self.written)
-
-    def statement(self, says: Dialect) -> str:
-        """Return what the view selects."""
-        names = ", ".join(f"v.{column.name}" for column in self.columns[1:])
-        own = "coalesce((select min(d.id) from deployment as d), '') as deployment"
-        return f"select {own}, {names} from ({self.sql(says)}) as v"
-
-    def digest(self, dialect: str) -> str:
-        """Return what tells it from the same view of other code."""
-        told = "".join(f"{c.name} {c.description} {c.unit};" for c in self.columns)
-        return sha256(f"{self.about}{told}{self.statement(DIALECTS[dialect])}".encode()).hexdigest()[:16]
-
-
-_SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now'{})"
-DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": Dialect(
-        day=lambda at: f"substr({at}, 1, 10)",
-        month=lambda at: f"substr({at}, 1, 7)",
-        seconds=lambda begin, end: f"round((julianday({end}) - julianday({begin})) * 86400.0, 3)",
-        now=_SQLITE_NOW.format(""),
-        month_ago=_SQLITE_NOW.format(", '-31 days'"),
-    ),
-    "postgresql": Dialect(
-        day=lambda at: f"({at} at time zone 'UTC')::date",
-        month=lambda at: f"to_char({at} at time zone 'UTC', 'YYYY-MM')",
-        seconds=lambda begin, end: f"extract(epoch from {end} - {begin})::double precision",
-        now="now()",
-        month_ago="now() - interval '31 days'",
-    ),
-}
+from orchestration.state.ops_model import Column, Dialect, Type, View
 
 _T, _I, _N, _B, _D, _AT = (
     Type.TEXT, Type.INTEGER, Type.NUMBER, Type.BOOLEAN, Type.DATE, Type.TIMESTAMP,
@@ -127,7 +41,7 @@ _COLLECTED = Column("collected_at", _AT, "When it was put on record here.")
 
 
 def _view(
-    name: str, about: str, columns: tuple[Column, ...], key: str, sql: Callable[[Dialect], str], **more: str
+    name: str, about: str, columns: tuple[Column, ...], key: str, sql: Callable[[Dialect], str], **more: Any
 ) -> View:
     own = Column("deployment", _T, "The deployment whose fact it is, by its id (`sluice env show`).")
     return View(name, about, (own, *columns), tuple(key.split()), sql, **more)
@@ -292,35 +206,30 @@ _FACTS = (
             _day("it was due"),
         ), "kind name partition_key",
         lambda q: f"""
-            with acknowledged as (
-                select export as name, partition_key, min(acknowledged_at) as moment,
-                    max(case when scope = '' then 1 else 0 end) as newest_alone
-                from deliveries where status = 'acknowledged' group by export, partition_key
-            ), named as (
-                select name, partition_key from due_moments where kind = 'delivery'
-                union select name, partition_key from acknowledged where newest_alone = 1
-            ), arrived as (
-                select n.name, n.partition_key, a.moment,
-                    min(case when a.newest_alone = 1 then a.moment end) over (
-                        partition by n.name order by n.partition_key
-                        rows between 1 following and unbounded following) as newer_at
-                from named as n left join acknowledged as a
-                    on a.name = n.name and a.partition_key = n.partition_key
-            ), landed as (
-                select source as name, partition_key, min(landed_at) as moment from drops
-                group by source, partition_key
-            ), known as (
-                select 'export' as kind, m.name, m.partition_key, m.ends_at, m.due_at, m.excused_by,
-                    case when a.newer_at < a.moment or a.moment is null then a.newer_at
-                        else a.moment end as arrived_at
-                from due_moments as m join arrived as a
-                    on a.name = m.name and a.partition_key = m.partition_key
-                where m.kind = 'delivery'
+            with said as (
+                select kind, name, partition_key, ends_at, due_at, excused_by, null as moment, 0 as alone
+                from due_moments
                 union all
-                select 'source', m.name, m.partition_key, m.ends_at, m.due_at, m.excused_by, l.moment
-                from due_moments as m left join landed as l
-                    on l.name = m.name and l.partition_key = m.partition_key
-                where m.kind = 'source'
+                select 'delivery', export, partition_key, null, null, null, acknowledged_at,
+                    case when scope = '' then 1 else 0 end
+                from deliveries where status = 'acknowledged'
+                union all
+                select 'source', source, partition_key, null, null, null, landed_at, 0 from drops
+            ), each_one as (
+                select kind, name, partition_key, max(ends_at) as ends_at, max(due_at) as due_at,
+                    max(excused_by) as excused_by, min(moment) as own_at,
+                    min(case when alone = 1 then moment end) as alone_at
+                from said group by kind, name, partition_key
+            ), beside as (
+                select each_one.*, min(alone_at) over (
+                    partition by kind, name order by partition_key
+                    rows between 1 following and unbounded following) as newer_at
+                from each_one
+            ), known as (
+                select case when kind = 'source' then kind else 'export' end as kind, name, partition_key,
+                    ends_at, due_at, excused_by,
+                    case when newer_at < own_at or own_at is null then newer_at else own_at end as arrived_at
+                from beside where due_at is not null
             )
             select kind, name, partition_key, ends_at, due_at, arrived_at,
                 case when due_at > {q.now} then 'pending'
@@ -331,6 +240,7 @@ _FACTS = (
             from known""",
         written="due_at",
         open="arrived_at is null or verdict = 'pending'",
+        late_days=32,  # a look looks back 31 days
     ),
     _view(
         "incidents", "What was wrong, from when to when.",

@@ -4,7 +4,8 @@ Belongs here: the page's text. Does not: the columns, which stand where the view
 """
 
 from orchestration.core.settings import REPOSITORY
-from orchestration.state.ops_views import DEFINITIONS, FACTS, VIEWS, View
+from orchestration.state.ops_model import View
+from orchestration.state.ops_views import DEFINITIONS, FACTS, VIEWS
 
 PAGE = REPOSITORY / "docs" / "operations-data.md"
 _HEAD = """# Operations data
@@ -27,7 +28,7 @@ lists the tables, `sluice ops show sla` prints one, `--json` all of it.
 
 | Records on | A table is | Reports read |
 | --- | --- | --- |
-| Postgres | the view `ops.sla`, columns described | schema `ops`: grant `usage` on it, `select` on its views |
+| Postgres | the view `ops.sla`, described | schema `ops`: grant `usage` on it, `select` on its views |
 | SQLite | the view `ops_sla` | `state.db`, opened read-only; or [Parquet](#as-parquet) |
 
 A schema `ops` that is somebody else's is left alone, and so is one that may not be made: the views are then

@@ -23,7 +23,8 @@ from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.reporting.publish import MANIFEST, NotPublishable, area_to_publish, publish
 from orchestration.state import schema
 from orchestration.state.deployment import Deployment
-from orchestration.state.ops_views import FACTS, VIEWS, Type
+from orchestration.state.ops_model import Type
+from orchestration.state.ops_views import FACTS, VIEWS
 from tests.company import BAKERY
 from tests.reporting.histories import history, this_moment, write
 from tests.unit.test_state_leases import engine_of
@@ -107,6 +108,17 @@ def test_only_what_is_new_is_written(deployment: Deployment) -> None:
     assert {path.partition("/")[0] for path in written} == {"deliveries"}
     assert len(written) <= 2
     assert read(area, "deliveries") == on_record(deployment, "deliveries")
+
+
+def test_a_promise_that_is_put_on_record_late_is_published(deployment: Deployment) -> None:
+    """A new source whose history lands at once makes promises of days that are over."""
+    area = area_to_publish(deployment, None)
+    publish(deployment, area, NOW)
+    ended = NOW - timedelta(days=31)
+    deployment.store.incidents.note_due({("delivery", "exp_new", "2024-01-01"): (ended, ended)})
+    written = publish(deployment, area, NOW + timedelta(minutes=5)).written
+    assert f"promises/day={ended:%Y-%m-%d}/data.parquet" in written
+    assert read(area, "promises") == on_record(deployment, "promises")
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -6,6 +6,7 @@ Belongs here: collecting, beside a real instance of Dagster. Does not: what the 
 
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,9 +20,11 @@ from orchestration.graph.incidents import look_at
 from orchestration.graph.instance import open_instance
 from orchestration.graph.reported import report
 from orchestration.incidents.alerts_file import load_alerts
+from orchestration.incidents.looking import look
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.reporting.collect import excuse, excused
+from orchestration.state.deployment import Deployment
 from orchestration.state.ops import Operations
 from orchestration.state.ops_views import DEFINITIONS, VIEWS
 from tests.canaries import found_in
@@ -90,7 +93,7 @@ def test_a_run_is_told_whole_by_command_and_by_look(open_bakery: Company) -> Non
     assert (code, failed["error_class"] in said) == (0, True)
     # Neither what the vendor said, nor what a drop holds.
     told = "".join(str(rows(company, name)) for name in VIEWS).encode()
-    assert [value for value in ("nowhere", "127.0.0.1", "p4ssw0rd") if found_in(told, value)] == []
+    assert [value for value in ("nowhere", "127.0.0.1", "p4ssw0rd", "Ulm") if found_in(told, value)] == []
 
 
 def _many(instance: dg.DagsterInstance, number: int) -> None:
@@ -183,3 +186,25 @@ def test_a_file_that_does_not_hold_decides_nothing(
     excuse(site, due)
     [row] = store.operations.rows(VIEWS["promises"])
     assert (row["verdict"], row["excused_by"]) == ("excused", "month end")
+
+
+def test_a_look_of_another_day_forgets_what_is_old(records_alone: Company, bakery_project: Project) -> None:
+    """As long as the setting says: what ended before goes, what ended since stays."""
+    settings = records_alone.settings.model_copy(update={"operations_kept_days": 40})
+    now = records_alone.clock()
+    ages = {"old": 42, "kept": 38}
+    with closing(Deployment(settings, lambda: now)) as deployment:
+        for name, days in ages.items():
+            ends = now - timedelta(days=days)
+            deployment.store.incidents.note_due({("delivery", name, "k"): (ends, ends)})
+            run = dict.fromkeys(("queued_at", "started_at", "ended_at", "collected_at"), ends)
+            told = dict.fromkeys(
+                ("job", "partition_key", "started_by", "status", "retry_of", "failed_step"), ""
+            )
+            deployment.store.operations.add_runs([{"run_id": name, **told, **run}], [])
+        look(Site(deployment, bakery_project), write=lambda _: None)
+    with closing(Deployment(settings, lambda: now + timedelta(days=1))) as deployment:
+        look(Site(deployment, bakery_project), write=lambda _: None)
+        operations = deployment.store.operations
+        assert [row["run_id"] for row in operations.rows(VIEWS["runs"])] == ["kept"]
+        assert {row["name"] for row in operations.rows(VIEWS["promises"])} & {*ages} == {"kept"}

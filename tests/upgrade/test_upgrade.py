@@ -3,10 +3,15 @@
 import re
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
+from orchestration.graph.instance import open_instance
+from orchestration.graph.reported import report
 from orchestration.operations.status import Standing
+from orchestration.state.ops_views import VIEWS
 from orchestration.state.store import StateStore
 from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company, runs
@@ -40,6 +45,19 @@ def test_delivered_days_stay_delivered_and_unsent_ones_say_what_to_type(old_week
             judge = f"`sluice judge exports.{name} --from {day} --to {day} --with-parents`"
             # What was refused then is told first.
             assert judge in rows[name, day].why or "failed" in rows[name, day].why
+
+
+def test_what_ran_then_is_told(old_week: Company) -> None:
+    """Operations data are views, so they tell of what older code did; and of its runs, which it kept."""
+    operations = old_week.deployment.store.operations
+    sent = [row["status"] for row in operations.rows(VIEWS["deliveries"])]
+    held, under_way = sent.count("held"), sent.count("sending")
+    assert (sent.count("acknowledged") >= 3, held, under_way) == (True, 1, 1)
+    assert {row["partition_key"] for row in operations.rows(VIEWS["verdicts"])} >= {MON, TUE, WED}
+    with open_instance(old_week.settings) as instance:
+        report(old_week.desk(instance))
+        ended = set(instance.get_run_ids(dg.RunsFilter(statuses=list(FINISHED_STATUSES))))
+    assert {row["run_id"] for row in operations.rows(VIEWS["runs"])} == ended != set()
 
 
 @pytest.mark.sampled(2)

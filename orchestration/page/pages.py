@@ -85,7 +85,9 @@ class Pages:
         if place is None:
             return None
         minute = int(look.now.timestamp() // 60)
-        told = f"{self.deployment.store.shown.stamp()} {look.read.stamp} {look.read.problems} {minute}"
+        # The token is of this process and person: a form of others is not one that may be kept.
+        read = look.read.stamp, look.read.problems
+        told = f"{self.deployment.store.shown.stamp()} {read} {minute} {look.token}"
         # A log may grow while its step is at work, and nothing on record tells.
         stamp = (
             secrets.token_hex(8) if place.kind == "logs" else hashlib.sha256(told.encode()).hexdigest()[:24]

@@ -6,7 +6,10 @@ Belongs here: that, without the platform's help. Does not: any expectation.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
+
+from orchestration.page.pages import Pages
 
 # What stands alone, and has no end.
 _VOID = {"meta", "input", "link", "br", "img", "hr"}
@@ -79,12 +82,21 @@ def of_server(get: Callable[[str], str]) -> Callable[[str], str | None]:
     return lambda path: get(path)
 
 
-def of_files(folder: object) -> Callable[[str], str | None]:
-    """Return how a page that was written is got: a path of a link is a file's, decoded once."""
-    from pathlib import Path
+def of_pages(pages: Pages) -> Callable[[str], str | None]:
+    """Return how a page is got without a server, which decodes a path once."""
 
     def get(path: str) -> str | None:
-        file = Path(str(folder)) / unquote(path)
+        page = pages.page(unquote(path))
+        return page.html if page else None
+
+    return get
+
+
+def of_files(folder: Path) -> Callable[[str], str | None]:
+    """Return how a page that was written is got: a path of a link is a file's, decoded once."""
+
+    def get(path: str) -> str | None:
+        file = folder / unquote(path)
         return file.read_text("utf-8") if file.is_file() else None
 
     return get

@@ -27,8 +27,8 @@ from orchestration.state import schema
 from orchestration.state.deployment import Deployment
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE
 from tests.documents.test_commands import _wrong  # pyright: ignore[reportPrivateUsage]
-from tests.page.conftest import PASSWORD, Shown
-from tests.page.crawling import Read, crawled, of_server
+from tests.page.conftest import PASSWORD, PERSON, Shown
+from tests.page.crawling import Read, crawled, of_pages, of_server
 
 HOSTILE = (
     """<script>alert(1)</script>'"><img src=x onerror=alert(2)>&amp;{{ 7*7 }}%2F..%00/../`sluice demo`"""
@@ -125,6 +125,8 @@ def test_a_page_is_kept_until_something_that_it_shows_has_changed(own_shop: Show
     first = own_shop.client.get("/index.html")
     same = own_shop.client.get("/index.html", headers={"If-None-Match": first.headers["ETag"]})
     assert (same.status_code, same.content) == (304, b"")
+    person = {PERSON: "ada@bakery.example", "If-None-Match": first.headers["ETag"]}
+    assert own_shop.client.get("/index.html", headers=person).status_code == 200, "it is another's"
     own_shop.ledger.judge("staging.stg_orders", TUE)
     anew = own_shop.client.get("/index.html", headers={"If-None-Match": first.headers["ETag"]})
     assert anew.status_code == 200
@@ -183,13 +185,7 @@ def test_hostile_names_in_every_field_are_text(tmp_path: Path) -> None:
 
     served = Pages(deployment, cast("Reading", Broken()), linked={"Dagster": "http://127.0.0.1:3000"})
 
-    def get(path: str) -> str | None:
-        from urllib.parse import unquote
-
-        page = served.page(unquote(path))
-        return page.html if page else None
-
-    found = crawled(get)
+    found = crawled(of_pages(served))
     kinds = {path.partition("/")[0] for path in found}
     assert {"sources", "exports", "ways", "incidents", "logs", "owners", "index.html"} <= kinds
     for path, page in found.items():

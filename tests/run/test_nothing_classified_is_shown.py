@@ -2,7 +2,8 @@
 
 One source with classified columns, a day for each way to fail, a value of its own for each day; then all that
 was written is looked through: records, Dagster's storage, logs, quarantine, what was judged, Data Docs, the
-page, and what commands print. Left out are the data: staging, originals, converted files, warehouse's tables, plans.
+page, and what commands print. Left out are the data: staging, originals, converted files, warehouse's tables,
+plans.
 In the models the columns have other names than in the contract. And of two receivers only the one that is
 cleared for a class has got a value of it.
 """
@@ -27,7 +28,7 @@ from tests.company import BAKERY, Company
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 from tests.ingestion.door import column, contract
-from tests.page.crawling import crawled
+from tests.page.crawling import crawled, of_pages
 from tests.sampled import part_of
 from tests.typed import sluice
 
@@ -292,8 +293,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
         }  # fmt: skip
         printed["status"] = str(company.status())
         served = Pages(company.deployment, Reading(company.settings, company.project))
-        pages = crawled(lambda path: page.html if (page := served.page(path)) else None)
-        printed |= {path: page.html for path, page in pages.items()}
+        printed |= {path: page.html for path, page in crawled(of_pages(served)).items()}
     yield Failed(company, printed, double, desk)
     company.deployment.store.close()
 

@@ -1,5 +1,7 @@
 """`sluice serve` and `sluice page`: what is wrong, and each partition's way, for a browser."""
 
+import signal
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -61,8 +63,12 @@ def serve(
             raise ValueError(
                 f"port {port} is in use, or not ours to take; expected a free one: --port"
             ) from None
-        out.print(f"page: {url or server.url}  stop: Ctrl-C", soft_wrap=True)
-        server.run()
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        with server.serving():
+            out.print(f"page: {url or server.url}  stop: Ctrl-C", soft_wrap=True)
+            stopped.wait()
 
 
 @app.command()

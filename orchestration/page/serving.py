@@ -132,7 +132,8 @@ class PageServer:
     @contextmanager
     def serving(self) -> Generator[None]:
         """Answer in a thread; at the end nothing is left, a site half made included."""
-        thread = threading.Thread(target=self.run, name="page", daemon=True)
+        # In a thread uvicorn leaves signals to whoever started it.
+        thread = threading.Thread(target=self._server.run, args=([self._socket],), name="page", daemon=True)
         thread.start()
         try:
             yield
@@ -140,13 +141,6 @@ class PageServer:
             self._server.should_exit = True
             self.docs.stop()
             thread.join()
-
-    def run(self) -> None:
-        """Answer until a signal comes, in the main thread; in another one until `serving` ends."""
-        try:
-            self._server.run(sockets=[self._socket])
-        finally:
-            self.docs.stop()
             self._socket.close()
 
 

@@ -8,8 +8,9 @@ import re
 import sqlite3
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -131,6 +132,41 @@ def test_a_page_is_kept_until_something_that_it_shows_has_changed(own_shop: Show
     anew = own_shop.client.get("/index.html", headers={"If-None-Match": first.headers["ETag"]})
     assert anew.status_code == 200
     assert anew.headers["ETag"] != first.headers["ETag"]
+
+
+def test_strips_and_months_are_those_of_plain_counting(own_shop: Shown) -> None:
+    """Twenty days before, each promised: there in time, too late, or never."""
+    chance, day, hour = Random(7), timedelta(days=1), timedelta(hours=1)
+    store, words, ends = own_shop.company.deployment.store, dict[str, str](), dict[str, datetime]()
+    rows: list[dict[str, Any]] = []
+    for back in range(3, 23):
+        begins = datetime(2024, 1, 3, tzinfo=UTC) - back * day
+        key, due = f"{begins:%Y-%m-%d}", begins + day + 12 * hour
+        ends[key] = begins + day
+        word = words[key] = chance.choice(["met", "late", "never"])
+        if word != "never":
+            at = due + (hour if word == "late" else -hour)
+            rows.append(
+                {"delivery_id": key, "export": SHOP_ORDERS, "partition_key": key, "version": "v",
+                 "digest": "d", "row_count": 5, "shard": "", "status": "acknowledged", "location": "",
+                 "run_id": "r", "planned_at": at, "acknowledged_at": at, "scope": key}
+            )  # fmt: skip
+    store.incidents.note_due(
+        {("delivery", SHOP_ORDERS, key): (end + 12 * hour, end) for key, end in ends.items()}
+    )
+    with store._engine.begin() as connection:  # pyright: ignore[reportPrivateUsage]
+        connection.execute(sa.insert(schema.deliveries), rows)
+    page = own_shop.html(f"exports/{SHOP_ORDERS}.html")
+    strip = page.partition('class="strip"')[2].partition("</span>")[0]
+    shown = {key: word for word, key in re.findall(r'<i class="(\w+)" title="([\d-]+):', strip)}
+    assert {key: shown[key] for key in words} == {
+        key: "met" if word == "met" else "missed" for key, word in words.items()
+    }
+    december = [word for key, word in words.items() if (ends[key] + 12 * hour).month == 12]
+    met = december.count("met")
+    assert f"Dec: {int(1000 * met / len(december)) / 10:g} % ({met} of {len(december)})" in page
+    late = set(re.findall(r'title="([\d-]+): missed, there since"', strip))
+    assert late & words.keys() == {key for key, word in words.items() if word == "late"}
 
 
 # -- whatever stands in the records

@@ -4,10 +4,12 @@ Belongs here: the door. Does not: what is on a page (`test_pages`).
 """
 
 import re
+import signal
 import socket
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from orchestration.page.reading import Reading
@@ -194,6 +196,19 @@ def test_what_cannot_be_served_is_told(shop: Shown, options: list[str], told: st
         typed = [one.format(taken=taken.getsockname()[1]) for one in options]
         code, said = sluice(shop.company, "serve", *typed)
     assert (code, told in said) == (2, True), said
+
+
+def test_the_command_serves_until_it_is_asked_to_stop(shop: Shown) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+    process = shop.company.start("serve", "--port", port)
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"page: http://127.0.0.1:{port}  stop: Ctrl-C\n"
+    page = httpx.get(f"http://127.0.0.1:{port}/index.html", timeout=60).text
+    assert f"staging.stg_orders [{TUE}]" in page
+    process.send_signal(signal.SIGTERM)
+    assert (process.wait(timeout=60), process.communicate()[1]) == (0, "")
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(shop: Shown, tmp_path: Path) -> None:

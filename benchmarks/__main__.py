@@ -13,6 +13,7 @@ NAMES = (
     "sensor_tick",
     "incidents_look",
     "operations",
+    "page",
     "delivery_difference",
     "delivery_postgres",
     "delivery_vendors",

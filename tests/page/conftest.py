@@ -24,6 +24,9 @@ from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, Company
 from tests.incidents.desk import NOON
 from tests.parses import loaded
 from tests.prepared import bakery_in
+from tests.unit.conftest import another_process as another_process
+from tests.unit.conftest import far_east as far_east
+from tests.unit.conftest import state_url as state_url
 from tests.unit.records import Ledger
 
 OWN = "https://ops.example"

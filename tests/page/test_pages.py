@@ -210,8 +210,10 @@ def hostile_rows(store_url: str) -> None:
     engine.dispose()
 
 
-def test_hostile_names_in_every_field_are_text(tmp_path: Path) -> None:
-    deployment = Deployment(Settings.load({}, project_dir=BAKERY, data_dir=tmp_path / "data"), lambda: NOW)
+def test_hostile_names_in_every_field_are_text(tmp_path: Path, state_url: str) -> None:
+    environ = {"SLUICE_STATE_URL": state_url}
+    settings = Settings.load(environ, project_dir=BAKERY, data_dir=tmp_path / "data")
+    deployment = Deployment(settings, lambda: NOW)
     _ = deployment.store
     hostile_rows(deployment.settings.state_url.get_secret_value())
 

@@ -88,7 +88,7 @@ def names(look: Look, kind: str) -> Names:
             if of == kind:
                 day = day_of(key, look.cut_of(kind, name), item.opened_at)
                 wrong.setdefault(name, {})[day] = item.id
-    ordered = sorted(look.names[kind] | wrong.keys(), key=lambda name: (name not in wrong, name))
+    ordered = sorted(look.names[kind], key=lambda name: (name not in wrong, name))
     return Names(kind, ordered, wrong)
 
 

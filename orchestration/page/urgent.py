@@ -48,7 +48,7 @@ class Waits:
     """A partition of an export that waits for it; `late`: its deadline has passed."""
 
     name: str
-    way: Place
+    way: Place | None
     due: str
     late: bool
 
@@ -159,25 +159,31 @@ def _row(item: Incident, look: Look, ruled: Sequence[Ruled]) -> Row:
         in_words(item.due_at - look.now) if item.due_at else "",
         item.due_at is not None and item.due_at < look.now,
         tuple(_found(item, finding, look, ruled) for finding in item.findings),
-        tuple(_waits(one, look) for one in item.affected), way_of(item), item.acknowledged_by, at(snoozed),
+        tuple(_waits(one, look) for one in item.affected), way_of(item, look), item.acknowledged_by,
+        at(snoozed),
         at(item.resolved_at), item.resolution, item.resolved_at is None,
     )  # fmt: skip
 
 
-def way_of(item: Incident) -> Place | None:
+def way_of(item: Incident, look: Look) -> Place | None:
     """Return the page of the partition that an incident is with; None where it is with none."""
     name, key = item.root_name, item.partition_key
     match RootKind(item.root_kind):
         case RootKind.TABLE:
-            return Place("ways", (TABLE, name, key))
+            return _way(look, TABLE, name, key)
         case RootKind.SOURCE if key:
-            return Place("ways", (TABLE, f"{RAW}.{name}", key))
-        case RootKind.SOURCE:
+            return _way(look, TABLE, f"{RAW}.{name}", key)
+        case RootKind.SOURCE if name in look.names[SOURCE]:
             return Place("sources", (name,))
         case RootKind.DELIVERY:
-            return Place("ways", (EXPORT, name, key))
+            return _way(look, EXPORT, name, key)
         case _:
             return None
+
+
+def _way(look: Look, kind: str, name: str, key: str) -> Place | None:
+    """Return a partition's page; None of what is neither on record nor in the project any more."""
+    return Place("ways", (kind, name, key)) if name in look.names[kind] else None
 
 
 def touched(item: Incident) -> Iterable[tuple[str, str, str]]:
@@ -228,4 +234,4 @@ def _waits(one: Mapping[str, Any], look: Look) -> Waits:
     due = datetime.fromisoformat(one["due_at"]) if one["due_at"] else None
     export, key = one["export"], one["partition_key"]
     late = due is not None and due < look.now
-    return Waits(place(export, key), Place("ways", (EXPORT, export, key)), at(due), late)
+    return Waits(place(export, key), _way(look, EXPORT, export, key), at(due), late)

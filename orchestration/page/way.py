@@ -13,6 +13,7 @@ from orchestration.columns.graph import DELIVERED
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, as_option, place
 from orchestration.core.relations import RAW
 from orchestration.gate.findings import Finding, GateReport, Verdict
+from orchestration.incidents.trouble import RootKind
 from orchestration.operations.records import Records
 from orchestration.page.look import Look, at, number
 from orchestration.page.places import Place
@@ -316,8 +317,10 @@ def keys_known(look: Look, kind: str, name: str) -> Iterable[str]:
     if kind == TABLE and name.startswith(f"{RAW}."):
         drops = look.store.shown.keys(SOURCE, name.removeprefix(f"{RAW}."))
         found |= {UNPARTITIONED if key == SNAPSHOT_PARTITION else key for key in drops}
-    for item in look.store.incidents.open():
+    for item in [*look.store.incidents.open(), *look.store.incidents.newest()]:
         if (item.root_name, kind) == (name, TABLE):
+            found.add(item.partition_key)
+        if item.root_kind == RootKind.SOURCE and (f"{RAW}.{item.root_name}", kind) == (name, TABLE):
             found.add(item.partition_key)
         found |= {key for of, one, key in touched(item) if (of, one) == (kind, name)}
     return found

@@ -26,6 +26,7 @@ from orchestration.page.reading import Read as ReadProject
 from orchestration.page.reading import Reading
 from orchestration.state import schema
 from orchestration.state.deployment import Deployment
+from orchestration.state.incidents import Incident
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE
 from tests.documents.test_commands import _wrong  # pyright: ignore[reportPrivateUsage]
 from tests.page.conftest import PASSWORD, PERSON, Shown
@@ -233,6 +234,30 @@ def test_hostile_names_in_every_field_are_text(tmp_path: Path, state_url: str) -
         assert all(re.match(r"[\w./%~=?:-]+$", link) for link in page.links), path
     assert "<script>alert(1)</script>" in found["index.html"].text
     deployment.close()
+
+
+GONE = [
+    ("table", "marts.gone", "2024-01-01"), ("table", "raw.orders", "2024-01-01-07:00"),
+    ("source", "gone", "2024-01-01"), ("source", "gone", ""), ("source", "orders", "2024-W01-1"),
+    ("delivery", "exp_gone", "2024-01-01"), ("delivery", SHOP_ORDERS, "an-id"),
+    ("connection", "desk", ""), ("platform", "disk", ""), ("promise", "a rule until 2024-02-01", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ended", [None, NOW])
+def test_an_incident_with_what_is_gone_or_was_cut_otherwise_leads_nowhere_wrong(
+    own_shop: Shown, ended: datetime | None
+) -> None:
+    told = {"kind": "platform", "what": "w", "fix": "f", "run_id": "", "step": ""}
+    held = {"export": "exp_none", "partition_key": "2024-01-01", "owner": "", "due_at": None}
+    with own_shop.company.deployment.store.incidents.changing() as changes:
+        for kind, name, key in GONE:
+            dedup = f"{kind} {name} {key}"
+            changes.insert(
+                Incident(kind, name, key, dedup, "error", "", "", NOW, NOW, [told], [held], resolved_at=ended)
+            )
+    found = crawled(of_pages(own_shop.pages))
+    assert all(name in found["incidents.html"].text for _, name, _ in GONE)
 
 
 @pytest.mark.parametrize(

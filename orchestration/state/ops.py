@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from orchestration.state import ops_tables, schema
 from orchestration.state.moments import utc
 from orchestration.state.ops_model import PREFIX, Type, View
+from orchestration.state.outbox import one_at_a_time
 from orchestration.state.records import DeliveryStatus
 from orchestration.state.rows import insert_once
 
@@ -61,12 +62,12 @@ class Operations:
 
     def set_until(self, what: str, at: datetime) -> None:
         """Record up to when something was brought here."""
-        with self._engine.begin() as connection:
+        with one_at_a_time(self._engine) as connection:
             _set_until(connection, what, at, "")
 
     def define(self, what: str, rows: Mapping[str, Sequence[Row]], digest: str, at: datetime) -> None:
         """Record what the project says, {name of the table: rows}, in the place of what it said before."""
-        with self._engine.begin() as connection:
+        with one_at_a_time(self._engine) as connection:
             _set_until(connection, what, at, digest)
             for table in ops_tables.DEFINITIONS:
                 connection.execute(sa.delete(table))

@@ -2,13 +2,17 @@
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
 
 from orchestration.core.partitions import Partitioning, grain_of
 from orchestration.reporting.model import EXPORT, by_month, last_days
+from orchestration.state.ops import Row
+from orchestration.state.ops_tables import DEFINITIONS
 from orchestration.state.ops_views import VIEWS
 from orchestration.state.store import StateStore
 from tests.reporting.histories import History, Promised, Sent, history, this_moment, write
@@ -20,6 +24,8 @@ EACH, LATEST = "exp_each", "exp_latest"
 END = datetime(2024, 1, 2, tzinfo=UTC)
 DUE = END + timedelta(hours=6)
 LATER = timedelta(microseconds=1)
+TEXTS = ("job", "partition_key", "started_by", "status", "retry_of", "failed_step")
+MOMENTS = ("queued_at", "started_at", "ended_at", "collected_at")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -140,6 +146,28 @@ def test_what_is_decided_stays(store: StateStore) -> None:
     assert len(list(store.operations.rows(VIEWS["promises"]))) == 1
     store.operations.forget(END + LATER)
     assert list(store.operations.rows(VIEWS["promises"])) == []
+
+
+def test_two_looks_at_once_leave_one_of_each(store: StateStore, another_process: StateStore) -> None:
+    """Neither is told that it failed."""
+    barrier = Barrier(2)
+    rows = {table.name: list[Row]() for table in DEFINITIONS}
+    rows["reported_checks"] = [{"relation": "raw.a", "check_name": "contract", "rules": "r"}]
+    ran = {"run_id": "one", **dict.fromkeys(TEXTS, ""), **dict.fromkeys(MOMENTS, END)}
+
+    def looks(one: StateStore) -> None:
+        barrier.wait(30)
+        for number in range(5):
+            one.operations.define("definitions", rows, str(number), END)
+            one.operations.add_runs([ran], [])
+            one.operations.set_until("runs", END)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(looks, one) for one in (store, another_process)]:
+            done.result()
+    assert len(list(store.operations.rows(VIEWS["checks"]))) == 1
+    assert len(list(store.operations.rows(VIEWS["runs"]))) == 1
+    assert store.operations.until("runs") == (END, "")
 
 
 def test_reports_read_them_where_they_look(store: StateStore, state_url: str) -> None:

@@ -14,6 +14,7 @@ NAMES = (
     "sensor_tick",
     "incidents_look",
     "operations",
+    "page",
     "delivery_difference",
     "delivery_postgres",
     "delivery_vendors",

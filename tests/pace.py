@@ -19,7 +19,7 @@ import pytest
 TESTS = Path(__file__).parent
 LONG_FOLDERS = (
     "backup", "columns", "daemon", "dbt", "delivery", "environments", "feeds", "gate", "incidents",
-    "publishing", "review", "run", "stages", "storage", "upgrade",
+    "page", "publishing", "review", "run", "stages", "storage", "upgrade",
 )  # fmt: skip
 # The fixtures that start one.
 SERVERS = ("postgres_url", "azurite", "s3")

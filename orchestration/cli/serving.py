@@ -1,4 +1,4 @@
-"""`sluice dev`: Dagster's UI and daemon, and Data Docs, on loopback, as one process that can be stopped.
+"""`sluice dev`: Dagster's UI and daemon, and the page, on loopback, as one process that can be stopped.
 
 And `sluice ui`, the UI alone, in which nothing can be started or changed.
 """
@@ -7,12 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from orchestration.cli.opened import Opened, out
 from orchestration.core.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    from orchestration.project.loading import Project
+    from orchestration.state.deployment import Deployment
 
 _GRACE_SECONDS = 30
 
@@ -31,11 +36,13 @@ def serve(here: Opened, port: int) -> int:
             instance, store.leases, ask_again=False, say=out.print, restored_at=store.restores.last_at()
         )
         store.close()
-    out.print(f"UI: http://127.0.0.1:{port}  staging: {here.settings.staging_url}  stop: Ctrl-C")
-    data_docs, url = _data_docs(here.settings, port + 1)
+    url = f"http://127.0.0.1:{port}"
+    out.print(f"UI: {url}  staging: {here.settings.staging_url}  stop: Ctrl-C")
+    shown = here.settings.model_copy(update={"ui_url": here.settings.ui_url or url})
+    page, docs = _page(shown, here.project, port + 1)
     # The UI's pages link to it; whoever serves it elsewhere has said so.
-    linked = here.settings.model_copy(update={"data_docs_url": here.settings.data_docs_url or url})
-    return _supervise(linked, ["dagster", "dev"], port, data_docs)
+    linked = here.settings.model_copy(update={"data_docs_url": here.settings.data_docs_url or docs})
+    return _supervise(linked, ["dagster", "dev"], port, page)
 
 
 def show(here: Opened, port: int) -> int:
@@ -47,24 +54,39 @@ def show(here: Opened, port: int) -> int:
     return _supervise(here.settings, ["dagster_webserver", "--read-only"], port, nullcontext())
 
 
-def _data_docs(settings: Settings, port: int) -> tuple[AbstractContextManager[None], str | None]:
-    """Take the port of Data Docs and say where they are; what is returned serves them there."""
-    from orchestration.cli.docs import DataDocsServer
+def _page(
+    settings: Settings, project: "Project", port: int
+) -> tuple[AbstractContextManager[None], str | None]:
+    """Take the port of the page and say where it is; what is returned serves it, and Data Docs, there."""
+    from orchestration.page.data_docs import FOLDER
+    from orchestration.page.reading import Reading
+    from orchestration.page.serving import Door, PageServer
+    from orchestration.state.deployment import Deployment
 
+    deployment = Deployment(settings)
     try:
-        server = DataDocsServer(settings, port)
+        server = PageServer(deployment, Reading(settings, project), Door(), port=port)
     except (OSError, OverflowError):
         out.print(
-            f"Data Docs are not served: port {port} is in use. `sluice docs` makes them",
+            f"the page is not served: port {port} is in use; `sluice serve --port` serves it on another",
             style="yellow",
         )
         return nullcontext(), None
-    out.print(f"Data Docs: {server.url}")
-    return server.serving(), server.url
+    out.print(f"page: {server.url}")
+    return _closing(server.serving(), deployment), f"{server.url}/{FOLDER}"
+
+
+@contextmanager
+def _closing(serving: AbstractContextManager[None], deployment: "Deployment") -> Generator[None]:
+    try:
+        with serving:
+            yield
+    finally:
+        deployment.close()
 
 
 def _supervise(
-    settings: Settings, module: Sequence[str], port: int, data_docs: AbstractContextManager[None]
+    settings: Settings, module: Sequence[str], port: int, beside: AbstractContextManager[None]
 ) -> int:
     stopping = False
 
@@ -89,7 +111,7 @@ def _supervise(
     )  # fmt: skip
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with data_docs:  # its threads start after the fork above
+        with beside:  # its threads start after the fork above
             while True:
                 try:
                     code = process.wait(timeout=_GRACE_SECONDS if stopping else None)

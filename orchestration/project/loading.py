@@ -170,11 +170,11 @@ class Project:
 
     def near(self, relation: str) -> Near:
         """Return what is near a text that may quote the rows of a table; the names are all of the project."""
-        return self._near_classified if self.classified_columns.get(relation) else NOTHING_CLASSIFIED
+        return self.near_classified if self.classified_columns.get(relation) else NOTHING_CLASSIFIED
 
     @cached_property
-    def _near_classified(self) -> Near:
-        """Columns, fields, tables, models and files, by the names that the project's files give them.
+    def near_classified(self) -> Near:
+        """What is near a text that may quote classified rows, with the names that the project's files give.
 
         Names in the models' SQL are among them: of columns that no YAML describes, and of CTEs.
         """

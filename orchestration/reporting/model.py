@@ -6,7 +6,7 @@ tables (`tables`), how they are shown.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -60,19 +60,21 @@ class Month:
         return self.met / counted if counted else None
 
 
-def last_days(store: StateStore, now: datetime, days: int = 30) -> Mapping[tuple[str, str], tuple[Day, ...]]:
+def last_days(
+    store: StateStore, now: datetime, days: int = 30, names: Collection[str] | None = None
+) -> Mapping[tuple[str, str], tuple[Day, ...]]:
     """Return {(SOURCE or EXPORT, name): its last days, `days` of them up to today's, earliest first}.
 
     One of which nothing is on record in these days is left out. A partition longer than a day stands on the
     day on which it begins. Drops with ids and snapshots stand on each day on which they landed, or were
-    delivered.
+    delivered. `names` are those that are asked for; None is all.
     """
     today = now.astimezone(UTC).date()
     first = today - timedelta(days=days - 1)
     began = datetime.combine(first, time(), UTC)
-    arrivals = store.operations.arrivals(began - _MONTH)
+    arrivals = store.operations.arrivals(began - _MONTH, names)
     found = defaultdict[tuple[str, str], dict[date, _Tally]](lambda: defaultdict(_Tally))
-    for partition in _partitions(store.operations.promises(began), arrivals):
+    for partition in _partitions(store.operations.promises(began, names), arrivals):
         if (begins := _begins(partition.key)) and first <= begins <= today:
             found[partition.kind, partition.name][begins].add(partition, now)
     for kind, name, key, moment, _, rows in arrivals:
@@ -87,15 +89,17 @@ def last_days(store: StateStore, now: datetime, days: int = 30) -> Mapping[tuple
     }
 
 
-def by_month(store: StateStore, now: datetime, months: int = 3) -> Mapping[str, tuple[Month, ...]]:
-    """Return {export: its last months with a promise that was due, earliest first}."""
+def by_month(
+    store: StateStore, now: datetime, months: int = 3, names: Collection[str] | None = None
+) -> Mapping[str, tuple[Month, ...]]:
+    """Return {export: its last months with a promise that was due, earliest first}; of `names` alone."""
     this = now.astimezone(UTC).date().replace(day=1)
     number = this.year * 12 + this.month - months
     first = date(number // 12, number % 12 + 1, 1)
     since = datetime.combine(first, time(), UTC) - 3 * _MONTH  # what is due in it may have ended before
     counted = defaultdict[str, dict[date, Counter[str]]](lambda: defaultdict(Counter))
-    promises = [item for item in store.operations.promises(since) if _KINDS[item[0]] == EXPORT]
-    for partition in _partitions(promises, store.operations.arrivals(since - _MONTH)):
+    promises = [item for item in store.operations.promises(since, names) if _KINDS[item[0]] == EXPORT]
+    for partition in _partitions(promises, store.operations.arrivals(since - _MONTH, names)):
         if (said := partition.verdict(now)) not in ("", _PENDING) and partition.due is not None:
             counted[partition.name][partition.due.date().replace(day=1)][said] += 1
     return {

@@ -147,24 +147,34 @@ class Operations:
         with self._engine.connect() as connection:
             return sorted(_day(row[0]) for row in connection.execute(query))
 
-    def promises(self, since: datetime) -> list[Promise]:
-        """Return the promises of partitions that ended since a moment."""
+    def promises(self, since: datetime, names: Collection[str] | None = None) -> list[Promise]:
+        """Return the promises of partitions that ended since a moment; of these names alone, if given."""
         table = schema.due_moments
         query = sa.select(
             table.c.kind, table.c.name, table.c.partition_key, table.c.due_at, table.c.excused_by
-        ).where(table.c.ends_at > since)
+        ).where(
+            # Of both kinds: the key begins with the kind, and finds a name without looking at all.
+            table.c.ends_at > since, table.c.kind.in_(_PROMISED), _named(table.c.name, names),
+        )  # fmt: skip
         with self._engine.connect() as connection:
             return [(row[0], row[1], row[2], utc(row[3]), bool(row[4])) for row in connection.execute(query)]
 
-    def arrivals(self, since: datetime) -> list[Arrival]:
-        """Return what came since a moment, in that order: drops, and what exports have delivered."""
+    def arrivals(self, since: datetime, names: Collection[str] | None = None) -> list[Arrival]:
+        """Return what came since a moment, in that order: drops, and what exports have delivered.
+
+        Of sources and exports of these names alone, if given.
+        """
         drops, sent = schema.drops, schema.deliveries
         landed = sa.select(drops.c.source, drops.c.partition_key, drops.c.landed_at).where(
-            drops.c.landed_at > since
+            drops.c.landed_at > since, _named(drops.c.source, names)
         )
         delivered = sa.select(
             sent.c.export, sent.c.partition_key, sent.c.acknowledged_at, sent.c.scope, sent.c.row_count
-        ).where(sent.c.status == DeliveryStatus.ACKNOWLEDGED, sent.c.acknowledged_at > since)
+        ).where(
+            sent.c.status == DeliveryStatus.ACKNOWLEDGED,
+            sent.c.acknowledged_at > since,
+            _named(sent.c.export, names),
+        )
         with self._engine.connect() as connection:
             found: list[Arrival] = [
                 ("source", row[0], row[1], utc(row[2]), False, None)
@@ -175,6 +185,14 @@ class Operations:
                 for row in connection.execute(delivered).all()
             ]
         return sorted(found, key=lambda item: item[3])
+
+
+# What promises are of, as `due_moments` calls it.
+_PROMISED = ("source", "delivery")
+
+
+def _named(column: sa.ColumnElement[str], names: Collection[str] | None) -> sa.ColumnElement[bool]:
+    return sa.true() if names is None else column.in_(names)
 
 
 def _set_until(connection: sa.Connection, what: str, at: datetime, digest: str) -> None:

@@ -36,6 +36,7 @@ from orchestration.state.releases import Releases
 from orchestration.state.restores import Restores
 from orchestration.state.results import Results
 from orchestration.state.rows import Record, changed, record_of, values_of
+from orchestration.state.shown import Shown
 from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class StateStore:
         self.incidents = Incidents(self._engine)
         self.kusto_fills = Fills(self._engine)
         self.kusto_objects = KustoObjects(self._engine)
+        self.shown = Shown(self._engine)
         self.operations = Operations(self._engine)
         self._clock = clock
 

@@ -236,8 +236,11 @@ def test_a_job_of_the_ui_builds_and_sends_in_runs_of_the_partition(server: Serve
 def test_nobody_but_this_machine_is_listened_to(server: Server) -> None:
     monday_arrives(server)
     assert server.listening() == {("127.0.0.1", server.port), ("127.0.0.1", server.port + 1)}
-    with urlopen(f"http://127.0.0.1:{server.port + 1}/", timeout=120) as response:
-        assert "raw.orders" in response.read().decode()  # Data Docs
+    page = f"http://127.0.0.1:{server.port + 1}"
+    with urlopen(f"{page}/data-docs/", timeout=120) as response:
+        assert "raw.orders" in response.read().decode()
+    with urlopen(f"{page}/exports.html", timeout=120) as response:
+        assert "exp_shop_orders" in response.read().decode()
 
 
 def test_a_day_in_the_middle_of_which_all_was_killed_arrives_once(server: Server) -> None:

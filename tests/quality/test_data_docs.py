@@ -4,6 +4,8 @@ import html
 import http.client
 import logging
 import re
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from orchestration.cli.docs import DataDocsServer, site_dir
 from orchestration.columns.lineage_page import LINEAGE_PAGE
 from orchestration.core.settings import Settings
 from orchestration.core.severity import Severity
+from orchestration.page.data_docs import FOLDER, site_dir
+from orchestration.page.reading import Reading
+from orchestration.page.serving import Door, PageServer
 from orchestration.quality import results
 from orchestration.quality.data_docs.site import build_data_docs, shows_newest
 from orchestration.quality.rule_results import Outcome, RuleResult
@@ -221,11 +225,20 @@ def test_beside_the_pages_is_that_of_todays_columns_which_each_links_to(
     assert "till@bakery.example" in columns.read_text(), "as it was"
 
 
-def get(server: DataDocsServer, path: str, host: str = "") -> tuple[int, str]:
+@contextmanager
+def serving(settings: Settings) -> Generator[PageServer]:
+    """Serve the page, Data Docs in it."""
+    with closing(Deployment(settings)) as deployment:
+        server = PageServer(deployment, Reading(settings), Door())
+        with server.serving():
+            yield server
+
+
+def get(server: PageServer, path: str, host: str = "") -> tuple[int, str]:
     """Ask as a browser does; return status and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
-        connection.request("GET", path, headers={"Host": host} if host else {})
+        connection.request("GET", f"/{FOLDER}{path}", headers={"Host": host} if host else {})
         answer = connection.getresponse()
         assert answer.status >= 400 or "default-src 'self'" in (
             answer.getheader("Content-Security-Policy") or ""
@@ -243,9 +256,7 @@ def test_what_is_served_is_of_the_newest_results_and_of_the_project_as_it_is_now
     settings = company.settings
     export = settings.project_dir / "exports/exp_shop_orders.yml"
     keep(settings, ORDERS, MON, FAILED)
-    server = DataDocsServer(settings, 0)
-    assert server.server_address[0] == "127.0.0.1"
-    with server.serving():
+    with serving(settings) as server:
         status, body = get(server, "/")
         assert (status, MON in body, TUE in body) == (200, True, False)
         status, body = get(server, f"/{LINEAGE_PAGE}")
@@ -255,8 +266,8 @@ def test_what_is_served_is_of_the_newest_results_and_of_the_project_as_it_is_now
         assert get(server, "/../state.db")[0] == 404
         assert get(server, "/%2e%2e/state.db")[0] == 404
         assert get(server, "/validations/")[0] == 404
-        assert get(server, "/", host=f"evil.example:{server.server_port}")[0] == 421
-        assert get(server, "/", host=f"localhost:{server.server_port}")[0] == 200
+        assert get(server, "/", host=f"evil.example:{server.port}")[0] == 421
+        assert get(server, "/", host=f"localhost:{server.port}")[0] == 200
 
         export.write_text(export.read_text().replace("counter@", "till@"))
         status, body = get(server, f"/{LINEAGE_PAGE}?again#exp_shop_orders")
@@ -274,8 +285,7 @@ def test_what_is_served_is_of_the_newest_results_and_of_the_project_as_it_is_now
 
 def test_a_site_that_cannot_be_made_is_told(settings: Settings) -> None:
     keep(settings, ORDERS, MON, FAILED)
-    server = DataDocsServer(settings, 0)
-    with server.serving():
+    with serving(settings) as server:
         for name in ("state.db-wal", "state.db-shm"):
             (settings.data_dir / name).unlink(missing_ok=True)
         (settings.data_dir / "state.db").write_bytes(b"no database at all" * 999)

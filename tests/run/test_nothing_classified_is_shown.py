@@ -1,8 +1,9 @@
 """Classified values stand nowhere but where data are kept, however something fails, and in whichever column.
 
 One source with classified columns, a day for each way to fail, a value of its own for each day; then all that
-was written is looked through: records, Dagster's storage, logs, quarantine, what was judged, Data Docs, and
-what commands print. Left out are the data: staging, originals, converted files, warehouse's tables, plans.
+was written is looked through: records, Dagster's storage, logs, quarantine, what was judged, Data Docs, the
+page, and what commands print. Left out are the data: staging, originals, converted files, warehouse's tables,
+plans.
 In the models the columns have other names than in the contract. And of two receivers only the one that is
 cleared for a class has got a value of it.
 """
@@ -20,11 +21,14 @@ import yaml
 from orchestration.contracts.dbt_sources import write_sources
 from orchestration.contracts.load import load_contracts
 from orchestration.core.settings import Settings
+from orchestration.page.pages import Pages
+from orchestration.page.reading import Reading
 from tests.canaries import found_below, found_in, told_by
 from tests.company import BAKERY, Company
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 from tests.ingestion.door import column, contract
+from tests.page.crawling import crawled, of_pages
 from tests.sampled import part_of
 from tests.typed import sluice
 
@@ -284,9 +288,12 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
                 (partial(sluice, company), ("judge", "staging.stg_guests", "--from",
                                             DAYS["a data test does not convert a value"])),
                 (partial(sluice, company), ("docs",)),
+                (partial(sluice, company), ("page", "--out", str(folder / "data" / "page"))),
             )
         }  # fmt: skip
         printed["status"] = str(company.status())
+        served = Pages(company.deployment, Reading(company.settings, company.project))
+        printed |= {path: page.html for path, page in crawled(of_pages(served)).items()}
     yield Failed(company, printed, double, desk)
     company.deployment.store.close()
 

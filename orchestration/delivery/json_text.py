@@ -4,6 +4,8 @@ Belongs here: that text. Does not belong here: when it is asked for (`reconcile`
 """
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,17 @@ if TYPE_CHECKING:
 FUNCTION = "_one_json_text"
 
 
-def know_json(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Let SQL of a connection call `FUNCTION`, of a text and giving one."""
+@contextmanager
+def knowing_json(connection: "duckdb.DuckDBPyConnection") -> Generator[None]:
+    """Let SQL of a connection call `FUNCTION`, of a text and giving one.
+
+    It goes again: a function is the engine's, and the engine is lent to others afterwards.
+    """
     connection.create_function(FUNCTION, one_text, ["VARCHAR"], "VARCHAR")
+    try:
+        yield
+    finally:
+        connection.remove_function(FUNCTION)
 
 
 def one_text(text: str) -> str:

@@ -4,6 +4,7 @@ Belongs here: the comparison. Does not belong here: when it is made, what Dagste
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,7 @@ from orchestration.compute.sql import literal, quoted
 from orchestration.core.partitions import as_option
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.json_text import FUNCTION, know_json
+from orchestration.delivery.json_text import FUNCTION, knowing_json
 from orchestration.delivery.ledger import Held, KeyForm, Order
 from orchestration.delivery.restored import UNREADABLE, Ways, note, waiting
 from orchestration.destinations.base import DeliveryError, Mode
@@ -193,8 +194,7 @@ def _compared(
         name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
         for name, kind in fields.items()
     }
-    if {"JSON", "JSON[]"} & {*kinds.values(), *fields.values()}:
-        know_json(connection)
+    has_json = {"JSON", "JSON[]"} & {*kinds.values(), *fields.values()}
     form = KeyForm.of(order.key, held.alike)
     # Both are texts by now, and one as the destination compares the values that they write.
     of_key = [
@@ -204,12 +204,13 @@ def _compared(
     forms = ", ".join(f"({text})::varchar as {name}" for text, name in zip(of_key, form.columns, strict=True))
     in_doubt = held.in_doubt
     told = [("_doubtful", in_doubt, 0)] if in_doubt else []
-    for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1), *told):
-        listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
-        connection.execute(
-            f"create or replace temp table {table} as select {forms}, whole.*"
-            f" from (select {listed} from ({source})) whole"
-        )
+    with knowing_json(connection) if has_json else nullcontext():
+        for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1), *told):
+            listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
+            connection.execute(
+                f"create or replace temp table {table} as select {forms}, whole.*"
+                f" from (select {listed} from ({source})) whole"
+            )
     if in_doubt:  # the next delivery that has them settles it
         connection.execute(
             f"delete from _theirs where ({form.listed}) in (select ({form.listed}) from _doubtful)"

@@ -102,9 +102,17 @@ class Fills:
         return self._site.project.kusto
 
     def latest(self, table: str) -> dict[str, Fill]:
-        """Return the newest fill of each partition of a table in this database."""
+        """Return the newest fill of each partition of a table in this database.
+
+        What was filled before the table was last cut otherwise is there no more.
+        """
         if table not in self._latest:
-            self._latest[table] = self._store.kusto_fills.latest(table, self._place)
+            cut = self.tables[table].partitioning
+            found = self._store.kusto_fills.latest(table, self._place)
+            otherwise = max((fill.id for key, fill in found.items() if not cut.holds(key)), default=0)
+            self._latest[table] = {
+                key: fill for key, fill in found.items() if cut.holds(key) and fill.id > otherwise
+            }
         return self._latest[table]
 
     def report(
@@ -311,7 +319,7 @@ class Fills:
                 yield f"{key[1]} is deployed as another than git has it: `sluice kusto deploy`"
 
     def _since_deployed(self, table: FilledTable, key: str) -> bool:
-        """Whether anything that feeds a partition was delivered since the function is there."""
+        """Whether anything that feeds a partition was delivered since the function is there, in whatever form."""
         record = self._ledger.get(("functions", table.function))
         if record is None:
             return not self._place
@@ -325,7 +333,7 @@ class Fills:
             for name, one in self._above(table, key)
             if (fill := self.latest(name).get(one)) is not None and fill.filled_at is not None
         ]
-        return any(moment >= record.deployed_at for moment in moments)
+        return any(moment >= record.since for moment in moments)
 
     def _moment(self, export: str, key: str) -> datetime | None:
         delivery = self._records.deliveries(export).get(key)

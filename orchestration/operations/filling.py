@@ -120,13 +120,13 @@ def _rows_beside(cluster: Cluster, table: FilledTable) -> Iterator[str]:
     They are of another cut than the table has now, or somebody's: whoever wrote them is to say what they are.
     """
     # A whole table is replaced whole, and so what its partitions were before goes with it.
-    others = rows_of_others(
-        cluster, table.table, _scope(table, "") if _is_cut(table) else _OWN.format(table.table)
-    )
+    ours = _scope(table, "") if _is_cut(table) else _OWN.format(table.table)
+    others = rows_of_others(cluster, table.table, ours)
     if others.rows:
         yield (
-            f"{table.table} has {others.rows:,} rows that no fill brought as it is cut now: of another `grain:`,"
-            f" or somebody's; `.drop extents <| {others.command}` takes them out, then `sluice run --retry`"
+            f"{table.table} has {others.rows:,} rows that no fill brought as it is cut now: of another"
+            f" `grain:`, or somebody's; `.drop extents <| {others.command}` takes them out, then"
+            " `sluice run --retry`"
         )
 
 

@@ -319,7 +319,7 @@ class Fills:
                 yield f"{key[1]} is deployed as another than git has it: `sluice kusto deploy`"
 
     def _since_deployed(self, table: FilledTable, key: str) -> bool:
-        """Whether anything that feeds a partition was delivered since the function is there, in whatever form."""
+        """Whether anything that feeds a partition was delivered since the function is there, in any form."""
         record = self._ledger.get(("functions", table.function))
         if record is None:
             return not self._place

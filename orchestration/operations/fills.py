@@ -123,7 +123,7 @@ class Fills:
         Without `judged` what is dear to find out is left out. `sent` are exports that are delivered before.
         """
         inputs: dict[str, dict[str, str]] = {}
-        reasons = [self._why] if self._why else list(self._function_reasons(table))
+        reasons = [self._why] if self._why else list(self.undeployed(table))
         for scope in self._scopes(table, key):
             if scope.own and scope.export in sent:
                 continue
@@ -307,7 +307,8 @@ class Fills:
     def _ledger(self) -> Mapping[tuple[str, str], Deployed]:
         return self._store.kusto_objects.of(self._place) if self._place else {}
 
-    def _function_reasons(self, table: FilledTable) -> Iterator[str]:
+    def undeployed(self, table: FilledTable) -> Iterator[str]:
+        """Yield why a table waits for `sluice kusto deploy`, and so for a person."""
         if not self._place:
             return  # a scratch deployment without a database: nothing is deployed, and nothing filled
         objects = {one.key: one for one in self._project.objects}

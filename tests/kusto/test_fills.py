@@ -6,17 +6,21 @@ Belongs here: the real graph, records and commands, beside a database that under
 
 import json
 import shutil
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from rich.console import Console
 
+from orchestration.cli.story import show_trouble
 from orchestration.core.lineage import Partition
 from orchestration.core.partitions import Grain, Partitioning
 from orchestration.destinations.base import DeliveryError
@@ -276,6 +280,56 @@ def test_a_lost_answer_doubles_nothing(mill: Mill, tmp_path: Path, lost: str, be
         assert len(copy.sent(lost)) > 1
 
 
+def test_a_process_that_lost_its_lease_replaces_nothing(copy: Mill) -> None:
+    """It was asleep while another one filled the partition: it asks before each command."""
+    copy.fill(RAIN, MON)
+    store = copy.company.deployment.store
+    old = store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
+    store.deliveries.plan(replace(old, delivery_id="the next", id=0))
+    before, fills = copy.kusto.engine.tables[RAIN].extents, store.kusto_fills.latest(RAIN)
+
+    def lose(text: str) -> None:
+        if text.startswith(".set-or-append"):
+            with closing(sqlite3.connect(copy.company.settings.data_dir / "state.db")) as records:
+                assert records.execute("update leases set token = 'another', host = 'another'").rowcount
+                records.commit()
+            for lease in vars(store.leases)["_held"].values():  # by its clock it has run out
+                vars(lease)["_held_until"] = 0.0
+
+    copy.kusto.before = lose
+    copy.kusto.engine.commands.clear()
+    with pytest.raises(DeliveryError, match=r"the lease of adx .*/rain_by_town is lost"):
+        copy.fill(RAIN, MON)
+    assert copy.sent(".replace") == []
+    assert (copy.kusto.engine.tables[RAIN].extents, store.kusto_fills.latest(RAIN)) == (before, fills)
+
+
+@pytest.mark.parametrize("at", [".set-or-append", ".replace extents"])
+def test_a_process_that_is_killed_while_it_fills_loses_and_doubles_nothing(
+    mill: Mill, tmp_path: Path, at: str
+) -> None:
+    """`kill -9` of `sluice run` while the cluster is at work for it; the next one ends what it began."""
+    with mill.copied(tmp_path, "delete from kusto_objects where name <> 'Towns'") as copy:
+        asked, dead = threading.Event(), threading.Event()
+
+        def wait(text: str) -> None:
+            if text.startswith(at) and not asked.is_set():
+                asked.set()
+                assert dead.wait(60)
+
+        copy.kusto.before = wait
+        with copy.company.start("run") as process:
+            assert asked.wait(60)
+            process.kill()
+            assert process.wait(60) == -signal.SIGKILL
+        dead.set()
+        _, _, said = copy.company.process("run", "--retry")
+        assert copy.held(TOWNS) == [("Ulm", 2)], said
+        assert [row.standing.value for row in copy.company.status().values() if row.name == TOWNS] == [
+            "delivered"
+        ]
+
+
 def test_two_at_once_fill_a_partition_once(copy: Mill) -> None:
     begun, results = threading.Event(), list[Filled]()
     copy.queries.calling = lambda _: begun.set()
@@ -402,7 +456,16 @@ def test_a_changed_function_fills_what_is_delivered_from_then_on(copy: Mill) -> 
         path.write_text(path.read_text().replace(before, after))
     new = Mill(company.read_anew(), copy.kusto, copy.queries)
     assert due(new) == set()  # not deployed yet
-    assert new.company.status()[TOWNS, ""].why.startswith("Towns is deployed as another")
+    rows = new.company.status()
+    assert rows[TOWNS, ""].why.startswith("Towns is deployed as another")
+    # It is due, and waits for a person; Monday is as it was delivered, and waits for nobody.
+    assert [rows[one].standing.value for one in ((TOWNS, ""), (RAIN, MON))] == ["held", "waiting"]
+    told = Console(file=StringIO(), width=200)
+    assert show_trouble(list(rows.values()), [], told)
+    assert isinstance(told.file, StringIO)
+    assert told.file.getvalue().splitlines()[1:] == [
+        "✗ held: Towns is deployed as another than git has it: `sluice kusto deploy`", "  holds back: towns",
+    ]  # fmt: skip
     assert new.deploy() == 3  # and what waited for the table that was filled
     assert due(new) == {(TOWNS, "")}
     assert new.company.status()[RAIN, MON].why.endswith("by an older function")

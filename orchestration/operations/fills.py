@@ -407,6 +407,15 @@ def fill_run(report: FillReport, when: str) -> DueRun:
     )
 
 
+def filled_from(tables: Collection[FilledTable], exports: Collection[str]) -> list[str]:
+    """Return the tables made of what exports deliver, however far; `tables` as a project has them."""
+    found: list[str] = []
+    for table in tables:
+        if not set(exports).isdisjoint(table.exports) or not set(found).isdisjoint(table.after):
+            found.append(table.table)
+    return found
+
+
 def starts_with(
     starts: Mapping[Partitioning, datetime], tables: Collection[FilledTable]
 ) -> dict[Partitioning, datetime]:

@@ -304,16 +304,15 @@ def test_a_process_that_lost_its_lease_replaces_nothing(copy: Mill) -> None:
     assert (copy.kusto.engine.tables[RAIN].extents, store.kusto_fills.latest(RAIN)) == (before, fills)
 
 
-@pytest.mark.parametrize("at", [".set-or-append", ".replace extents"])
 def test_a_process_that_is_killed_while_it_fills_loses_and_doubles_nothing(
-    mill: Mill, tmp_path: Path, at: str
+    mill: Mill, tmp_path: Path
 ) -> None:
     """`kill -9` of `sluice run` while the cluster is at work for it; the next one ends what it began."""
     with mill.copied(tmp_path, "delete from kusto_objects where name <> 'Towns'") as copy:
         asked, dead = threading.Event(), threading.Event()
 
         def wait(text: str) -> None:
-            if text.startswith(at) and not asked.is_set():
+            if text.startswith(".replace extents") and not asked.is_set():
                 asked.set()
                 assert dead.wait(60)
 
@@ -323,7 +322,7 @@ def test_a_process_that_is_killed_while_it_fills_loses_and_doubles_nothing(
             process.kill()
             assert process.wait(60) == -signal.SIGKILL
         dead.set()
-        _, _, said = copy.company.process("run", "--retry")
+        _, _, said = copy.company.sluice("run", "--retry")
         assert copy.held(TOWNS) == [("Ulm", 2)], said
         assert [row.standing.value for row in copy.company.status().values() if row.name == TOWNS] == [
             "delivered"
@@ -409,6 +408,15 @@ def test_who_is_forgotten_goes_from_what_was_filled(copy: Mill) -> None:
     assert due(copy) == EVERYTHING
     assert copy.fill(RAIN, MON).called
     assert due(copy) == EVERYTHING - {(RAIN, MON)}
+
+
+def test_forgetting_somebody_names_the_tables_that_functions_fill(copy: Mill) -> None:
+    copy.fill(RAIN, MON)
+    code, said, _ = copy.company.sluice("forget", "town=Ulm", "--reason", "asked")
+    told = "made of these rows by functions, until `sluice run` or the daemon fills them anew:"
+    assert (code, f"{told} {REPORT}, {RAIN}, {TOWNS}" in said) == (0, True), said
+    copy.fill(RAIN, MON)
+    assert copy.held(RAIN) == []
 
 
 def test_a_policy_that_drops_tags_fills_nothing(copy: Mill) -> None:

@@ -262,6 +262,7 @@ def forget(
     with opened(project, data, demo_destinations) as here:
         from orchestration.cli.delivery_tables import pairs
         from orchestration.graph.erasing import forget_everywhere
+        from orchestration.operations.fills import filled_from
         from orchestration.operations.publishing import forget_published
 
         done = list(
@@ -274,6 +275,8 @@ def forget(
             )
         )
         published = forget_published(here.site, pairs(values), by=account(by), reason=reason.strip())
+        kusto = here.project.kusto
+        filled = filled_from(kusto.filled, {item.export for item in done if item.keys}) if kusto else []
     shown = table("forgotten", "export", "#keys", "what was done")
     for item in done:
         shown.add_row(item.export, f"{len(item.keys):,}", item.said.replace("[", r"\["))
@@ -286,6 +289,12 @@ def forget(
                 out.print(f"  {', '.join(str(part) for part in key)}", markup=False)
     if published:
         out.print(published, soft_wrap=True, markup=False)
+    if filled:
+        out.print(
+            f"made of these rows by functions, until `sluice run` or the daemon fills them anew:"
+            f" {', '.join(filled)}",
+            style="yellow", soft_wrap=True, markup=False,
+        )  # fmt: skip
     out.print(
         "not touched: the warehouse, the originals, the quarantine, failing rows on record, Dagster's event"
         " log and backups;"

@@ -103,14 +103,15 @@ def deploy(
             store = here.deployment.store
             with alone(store, there.place, here.deployment.kept_back, _say):
                 done = there.plan()
-                sent = deploy_plan(
-                    there.cluster, store, there.place, done,
-                    commit=commit, prune=prune, say=_say, words=there.parses.words,
-                )  # fmt: skip
-        if sent:
-            from orchestration.graph.kusto import show_deployed
+                try:
+                    sent = deploy_plan(
+                        there.cluster, store, there.place, done,
+                        commit=commit, prune=prune, say=_say, words=there.parses.words,
+                    )  # fmt: skip
+                finally:  # what stands by now, however it ended
+                    from orchestration.graph.kusto import show_deployed
 
-            show_deployed(here.desk.instance, done, commit)
+                    show_deployed(here.desk.instance, kusto, store.kusto_objects.of(there.place.name))
     _end(done, sent, prune)
 
 

@@ -57,7 +57,7 @@ def skipped_lines(rows: Sequence[Row]) -> list[str]:
 
 def _held(cause: Cause) -> str:
     # A source's own day is what the cause tells of.
-    rows = [row for row in cause.holds if row.kind == "export"]
+    rows = [row for row in cause.holds if row.kind != "source"]
     if not rows:
         return ""
     names = ", ".join(_named(row) for row in rows[:_NAMED])

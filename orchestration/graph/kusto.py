@@ -8,7 +8,7 @@ Belongs here: that in Dagster's terms. Does not: what a check asks (`operations.
 filled (`operations.fills`), the filling (`operations.filling`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -23,12 +23,12 @@ from orchestration.graph.exports import NOT_CONFIGURED
 from orchestration.graph.partitions import PartitionsOf, partition_mapping
 from orchestration.graph.steps import SaysNothing, told_of_changes
 from orchestration.kusto.objects import FilledTable, Kind, KustoObject, KustoProject, filled_key
-from orchestration.kusto.planned import Plan, State
 from orchestration.operations.filling import Filled, NoDatabase, fill_partition
 from orchestration.operations.fills import FillHeld
 from orchestration.operations.kusto_checks import ANSWERS, DEPLOYED, CheckSaid, ask
 from orchestration.operations.site import Site
 from orchestration.project.names import GATE_CHECK
+from orchestration.state.kusto_objects import Deployed
 
 GROUP = "kusto"
 _KINDS = {"kql", "azuredataexplorer"}
@@ -72,18 +72,26 @@ def check_keys(one: KustoObject) -> dict[str, dg.AssetCheckKey]:
     return {name: dg.AssetCheckKey(dg.AssetKey(filled_key(one.name)), name) for name in (DEPLOYED, ANSWERS)}
 
 
-def show_deployed(instance: dg.DagsterInstance, plan: Plan, commit: str) -> None:
-    """Show on the assets of functions and views that a deploy has made or changed them."""
-    for item in plan.of(State.CREATE, State.CHANGE):
-        if item.kind is not Kind.TABLE:
-            said = {"digest": item.digest, "commit": commit or "none", "file": item.file}
-            instance.report_runless_asset_event(
-                dg.AssetMaterialization(
-                    dg.AssetKey(filled_key(item.name)),
-                    description=f"deployed from {item.file}",
-                    metadata={**said, "environment": plan.environment, "database": plan.database},
-                )
-            )
+def show_deployed(
+    instance: dg.DagsterInstance, kusto: KustoProject, deployed: Mapping[tuple[str, str], Deployed]
+) -> None:
+    """Show on the assets of functions and views what is on record as deployed, and not shown yet.
+
+    So a deploy that was killed is shown by the next one.
+    """
+    for one in _shown(kusto):
+        key, record = dg.AssetKey(filled_key(one.name)), deployed.get((one.kind.value, one.name))
+        if record is None:
+            continue
+        said = {"digest": record.digest, "environment": record.environment, "database": record.database}
+        event = instance.get_latest_materialization_event(key)
+        last = event.asset_materialization if event is not None else None
+        if last is not None and {name: last.metadata[name].value for name in said} == said:
+            continue
+        told = {**said, "commit": record.commit or "none", "file": one.file}
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(key, description=f"deployed from {one.file}", metadata=told)
+        )
 
 
 def _shown(kusto: KustoProject) -> list[KustoObject]:

@@ -21,6 +21,7 @@ from orchestration.core.stages import Stage
 from orchestration.core.yaml_files import YamlFile, fields_at, yaml_folder
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.export_files.strict import Strict
+from orchestration.destinations.adx.replacing import STAGING
 from orchestration.destinations.adx.types import is_name
 from orchestration.destinations.base import Mode
 from orchestration.kusto.objects import FilledTable, Kind, KustoObject, KustoProject
@@ -66,6 +67,7 @@ def with_filled(
     """
     files, problems = _files(project_dir, stages)
     entries: dict[str, _Entry] = {}
+    seen: dict[str, _Entry] = {}
     for stage, file in files:
         try:
             spec = FilledSpec.model_validate(file.data)
@@ -73,7 +75,8 @@ def with_filled(
             problems += file.model_problems(error, lambda at: fields_at(FilledSpec, at))
             continue
         entry = _Entry(Path(file.name).stem, stage, file, spec)
-        other = entries.setdefault(entry.table, entry)
+        entries.setdefault(entry.table, entry)
+        other = seen.setdefault(entry.table.casefold(), entry)
         if other is not entry:
             file.complain(
                 f"`{entry.table}` is filled by two files", expected=f"one; {other.file.name} is there",
@@ -228,9 +231,16 @@ class _Look:
                 f"`{table}` is no table's name", expected="letters, digits, underscores, spaces and dashes",
                 mend="name the file as the table",
             )  # fmt: skip
-        if table in self._fed:
+        if table.endswith(STAGING):
             file.complain(
-                f"`{table}` is fed by the export {self._fed[table].file.name}",
+                f"`{table}` is called as a table in which rows are staged",
+                expected=f"a name that does not end in {STAGING}", mend="rename the file",
+            )  # fmt: skip
+        for fed, export in self._fed.items():
+            if fed.casefold() != table.casefold():
+                continue
+            file.complain(
+                f"`{table}` is fed by the export {export.file.name}",
                 expected="a table that nothing else writes", mend="fill another table",
             )  # fmt: skip
         for kind in (Kind.FUNCTION, Kind.VIEW):

@@ -10,7 +10,7 @@ has a tag that is made of what it was filled from.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -19,7 +19,7 @@ from orchestration.delivery.deliver import ledger_of
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.destinations.adx import AdxDestination, AdxOptions
 from orchestration.destinations.adx.cluster import Cluster, EntityMissing
-from orchestration.destinations.adx.filling import Call, stage
+from orchestration.destinations.adx.filling import Call, rows_of_others, stage
 from orchestration.destinations.adx.replacing import Replacing
 from orchestration.destinations.base import DeliveryError
 from orchestration.kusto.held import Held
@@ -36,6 +36,8 @@ _BUDGET_SECONDS = 2_700.0
 # After so many calls during which something else was delivered, the next run is to do it.
 _CALLS = 3
 _OUTBOX = "kusto"
+# With what the tags of all that fills have brought into a table begin.
+_OWN = "kusto/{}/"
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,35 @@ def _require_open(site: Site, table: FilledTable, key: str, database: Place, clu
     ledger = site.deployment.store.kusto_objects.of(database.name)
     with Parses(site.deployment.settings.data_dir / "kusto" / f"words_of_{table.table}.json") as parses:
         unlike = list(unlike_git(Held(cluster, parses.words), objects, ledger))
+    unlike += _rows_beside(cluster, table)
     if unlike:
         raise FillHeld(replace(report, reasons=tuple(unlike)))
     return report
+
+
+def _rows_beside(cluster: Cluster, table: FilledTable) -> Iterator[str]:
+    """Yield why the table's rows would stand there twice: some are of no partition that a fill replaces.
+
+    They are of another cut than the table has now, or somebody's: whoever wrote them is to say what they are.
+    """
+    # A whole table is replaced whole, and so what its partitions were before goes with it.
+    ours = _scope(table, "") if _is_cut(table) else _OWN.format(table.table)
+    others = rows_of_others(cluster, table.table, ours)
+    if others.rows:
+        yield (
+            f"{table.table} has {others.rows:,} rows that no fill brought as it is cut now: of another"
+            f" `grain:`, or somebody's; `.drop extents <| {others.command}` takes them out, then"
+            " `sluice run --retry`"
+        )
+
+
+def _scope(table: FilledTable, key: str) -> str:
+    """The value of the tag of a partition; all of one cut begin alike."""
+    return f"{_OWN.format(table.table)}{table.partitioning.grain}/{key}"
+
+
+def _is_cut(table: FilledTable) -> bool:
+    return table.partitioning.partitioned
 
 
 def _filled(
@@ -121,12 +149,12 @@ def _filled(
 ) -> Filled | None:
     """Have the table hold what a report tells; None where it tells another thing by now: nothing changed."""
     table, key = report.table, report.partition_key
-    scope = f"kusto/{table.table}/{key}"
+    scope = _scope(table, key)
     last = Fills(site, database).latest(table.table).get(key)
     same = last if last is not None and last.fill_id == report.fill_id else None
 
     def replacing(tag: str) -> Replacing:
-        return Replacing(cluster, table.table, scope, tag, whole=not table.partitioning.partitioned)
+        return Replacing(cluster, table.table, scope, tag, whole=not _is_cut(table))
 
     def fill(tag: str, rows: int) -> Fill:
         return Fill(
@@ -144,7 +172,7 @@ def _filled(
         there = _rows_there(replacing(tag))
     if there:  # a process that was stopped has replaced the partition, and not recorded it
         return Filled(fill(tag, there), f"{there:,} rows, which were there already", called=True)
-    interval = table.partitioning.interval(key) if table.partitioning.partitioned else None
+    interval = table.partitioning.interval(key) if _is_cut(table) else None
     call = Call(table.function, interval, table.columns)
     log(f"calls {call.text} for {place(table.table, key)}")
     staged = stage(cluster, table.table, scope, tag, call, replacing(tag))
@@ -171,7 +199,7 @@ def _to_the_outbox(site: Site, table: FilledTable, key: str, run_id: str) -> Fil
     report = Fills(site, None).report(table, key)
     if not report.open:
         raise FillHeld(report)
-    interval = table.partitioning.interval(key) if table.partitioning.partitioned else None
+    interval = table.partitioning.interval(key) if _is_cut(table) else None
     text = Call(table.function, interval, table.columns).text
     folder = site.deployment.settings.data_dir / "outbox" / _OUTBOX / table.table
     folder.mkdir(parents=True, exist_ok=True)

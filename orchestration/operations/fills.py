@@ -102,9 +102,17 @@ class Fills:
         return self._site.project.kusto
 
     def latest(self, table: str) -> dict[str, Fill]:
-        """Return the newest fill of each partition of a table in this database."""
+        """Return the newest fill of each partition of a table in this database.
+
+        What was filled before the table was last cut otherwise is there no more.
+        """
         if table not in self._latest:
-            self._latest[table] = self._store.kusto_fills.latest(table, self._place)
+            cut = self.tables[table].partitioning
+            found = self._store.kusto_fills.latest(table, self._place)
+            otherwise = max((fill.id for key, fill in found.items() if not cut.holds(key)), default=0)
+            self._latest[table] = {
+                key: fill for key, fill in found.items() if cut.holds(key) and fill.id > otherwise
+            }
         return self._latest[table]
 
     def report(
@@ -115,7 +123,7 @@ class Fills:
         Without `judged` what is dear to find out is left out. `sent` are exports that are delivered before.
         """
         inputs: dict[str, dict[str, str]] = {}
-        reasons = [self._why] if self._why else list(self._function_reasons(table))
+        reasons = [self._why] if self._why else list(self.undeployed(table))
         for scope in self._scopes(table, key):
             if scope.own and scope.export in sent:
                 continue
@@ -299,7 +307,8 @@ class Fills:
     def _ledger(self) -> Mapping[tuple[str, str], Deployed]:
         return self._store.kusto_objects.of(self._place) if self._place else {}
 
-    def _function_reasons(self, table: FilledTable) -> Iterator[str]:
+    def undeployed(self, table: FilledTable) -> Iterator[str]:
+        """Yield why a table waits for `sluice kusto deploy`, and so for a person."""
         if not self._place:
             return  # a scratch deployment without a database: nothing is deployed, and nothing filled
         objects = {one.key: one for one in self._project.objects}
@@ -311,7 +320,7 @@ class Fills:
                 yield f"{key[1]} is deployed as another than git has it: `sluice kusto deploy`"
 
     def _since_deployed(self, table: FilledTable, key: str) -> bool:
-        """Whether anything that feeds a partition was delivered since the function is there."""
+        """Whether anything that feeds a partition was delivered since the function is there, in any form."""
         record = self._ledger.get(("functions", table.function))
         if record is None:
             return not self._place
@@ -325,7 +334,7 @@ class Fills:
             for name, one in self._above(table, key)
             if (fill := self.latest(name).get(one)) is not None and fill.filled_at is not None
         ]
-        return any(moment >= record.deployed_at for moment in moments)
+        return any(moment >= record.since for moment in moments)
 
     def _moment(self, export: str, key: str) -> datetime | None:
         delivery = self._records.deliveries(export).get(key)
@@ -396,6 +405,15 @@ def fill_run(report: FillReport, when: str) -> DueRun:
         attempt=Try.FIRST,
         fills=(table.table,),
     )
+
+
+def filled_from(tables: Collection[FilledTable], exports: Collection[str]) -> list[str]:
+    """Return the tables made of what exports deliver, however far; `tables` as a project has them."""
+    found: list[str] = []
+    for table in tables:
+        if not set(exports).isdisjoint(table.exports) or not set(found).isdisjoint(table.after):
+            found.append(table.table)
+    return found
 
 
 def starts_with(

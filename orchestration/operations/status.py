@@ -93,7 +93,9 @@ def _fill_rows(site: Site, records: Records) -> list[Row]:
         for key in fills.keys(table):
             report, fill = fills.report(table, key), fills.latest(name).get(key)
             if not report.open:
-                standing, why = Standing.WAITING, report.reasons[0]
+                # What feeds it is told of where it stands; that a deploy is to come nothing else tells.
+                deploys = any(fills.undeployed(table)) and (fill is None or fills.is_due(report))
+                standing, why = Standing.HELD if deploys else Standing.WAITING, report.reasons[0]
             elif fill is None or fills.is_due(report):
                 standing, why = Standing.READY, "not filled from what is there now; `sluice run --retry`"
             else:

@@ -28,6 +28,7 @@ class Deployed:
         held: of what the database held then, in its own words; "" where nobody can tell.
         commit: of git; "" where there was none, with `+` behind it where files were not committed.
         deployed_at: when.
+        first_deployed_at: since when it is there in some form; None where an older version recorded it.
     """
 
     database: str
@@ -38,6 +39,12 @@ class Deployed:
     held: str
     commit: str
     deployed_at: datetime = _EPOCH
+    first_deployed_at: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """Since when it is there, in whatever form."""
+        return self.first_deployed_at or self.deployed_at
 
 
 class KustoObjects:
@@ -55,10 +62,12 @@ class KustoObjects:
 
     def record(self, deployed: Deployed) -> None:
         """Record that an object stands there, in the place of what was on record of it."""
-        table = schema.kusto_objects
+        table, same = schema.kusto_objects, _same(deployed)
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(table).where(*_same(deployed)))
-            connection.execute(sa.insert(table).values(values_of(deployed, table)))
+            before = found(connection, Deployed, table, *same)
+            first = min(one.since for one in (*before, deployed))
+            connection.execute(sa.delete(table).where(*same))
+            connection.execute(sa.insert(table).values(values_of(deployed, table, first_deployed_at=first)))
 
     def forget(self, deployed: Deployed) -> None:
         """Record that an object is not ours any more."""

@@ -576,4 +576,5 @@ kusto_objects = Table(
     Column("held", String(64), nullable=False),  # of what the database then held
     Column("git_commit", String(64), nullable=False),
     Column("deployed_at", DateTime(timezone=True), nullable=False),
+    Column("first_deployed_at", DateTime(timezone=True)),
 )

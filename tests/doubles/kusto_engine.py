@@ -5,7 +5,8 @@ command is refused. Does not: HTTP (`kusto`), the queues (`kusto_ingestion`), wo
 policies say (`kusto_policies`).
 
 Sources, all under https://learn.microsoft.com/kusto/: "Extent tags" (management/extent-tags), ".show extents"
-(management/show-extents: `has` is equality of a tag), ".replace extents" (management/replace-extents: all of
+(management/show-extents: `has` is equality of a tag, `contains` a part
+of one), ".replace extents" (management/replace-extents: all of
 it in a single transaction), ".drop extents", ".create-merge table", ".create-or-alter ingestion mapping",
 ".delete table records" (management/soft-delete-command: tags stay), "Ingestion failures", "Query limits"
 (concepts/query-limits: 500,000 records and 64 MB, unless `notruncation` is set).
@@ -16,7 +17,7 @@ import math
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -233,12 +234,15 @@ class Engine:
         conditions = [self._tag_condition(words)]
         while words.taken("and"):
             conditions.append(self._tag_condition(words))
-        return [e for e in table.extents if all((tag in e.tags) == wanted for tag, wanted in conditions)]
+        return [e for e in table.extents if all(condition(e.tags) for condition in conditions)]
 
-    def _tag_condition(self, words: Words) -> tuple[str, bool]:
+    def _tag_condition(self, words: Words) -> Callable[[Collection[str]], bool]:
         wanted = not words.take("tags").taken("!")
-        words.take("has")
-        return words.text(), wanted
+        if words.taken("contains"):
+            part = words.text()
+            return lambda tags: any(part in tag for tag in tags) == wanted
+        whole = words.take("has").text()
+        return lambda tags: (whole in tags) == wanted
 
     def _shown_extents(self, words: Words) -> tuple[Table, list[Extent]]:
         table = self.table(words.take(".show", "table").name())

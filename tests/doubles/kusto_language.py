@@ -25,7 +25,7 @@ _WORDS = re.compile(
     | (?P<typed>(?:datetime|decimal|guid|real|timespan)\([^()"]*\))
     | (?P<number>-?\d+(?:\.\d+)?)
     | (?P<word>\.?[A-Za-z_][A-Za-z0-9_-]*)
-    | (?P<mark><\||==|>=|<=|!(?=has)|[|<>(){},:=])
+    | (?P<mark><\||==|>=|<=|!(?=has|contains)|[|<>(){},:=])
     )""",
     re.VERBOSE,
 )

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli import app
+from orchestration.core.settings import Settings
+from orchestration.graph.instance import open_instance
 from tests.company import BAKERY
 from tests.doubles.kusto import Kusto
 from tests.doubles.kusto_objects import Parser
@@ -67,6 +70,37 @@ def typed(tmp_path: Path, parser: Parser) -> Iterator[Typed]:
         for name, text in FILES.items():
             made.write(name, text)
         yield made
+
+
+def test_a_deploy_is_shown_on_the_assets_that_it_made_however_it_ended(typed: Typed) -> None:
+    """A function that a deploy has made before it broke off is shown, and once."""
+    typed.write("functions/Wetter.kql", function("Wetter", "Wet() | where rain_mm > 3"))
+    typed.kusto.forbidden = [".create-or-alter function Wetter"]
+    assert typed("deploy", "--dirty")[0] == 1
+    assert shown(typed, "Wet", "Wetter") == {"Wet": 1, "Wetter": 0}
+    typed.kusto.forbidden = []
+    assert typed("deploy", "--dirty")[0] == 0
+    assert shown(typed, "Wet", "Wetter") == {"Wet": 1, "Wetter": 1}
+    typed.write("functions/Wet.kql", function("Wet", "weather | where rain_mm > 2"))
+    assert typed("deploy", "--dirty")[0] == typed("deploy", "--dirty")[0] == 0
+    assert shown(typed, "Wet", "Wetter") == {"Wet": 2, "Wetter": 1}
+
+
+def shown(typed: Typed, *names: str) -> dict[str, int]:
+    """How often each was shown as deployed to the database, from its file."""
+    settings = Settings.load({}, project_dir=typed.project, data_dir=typed.data / "local")
+    found: dict[str, int] = {}
+    with open_instance(settings) as instance:
+        for name in names:
+            events = instance.fetch_materializations(dg.AssetKey(["kusto", name]), limit=10).records
+            found[name] = len(events)
+            for event in events:
+                assert event.asset_materialization is not None
+                said = {key: one.value for key, one in event.asset_materialization.metadata.items()}
+                assert (said["file"], said["environment"]) == (f"kusto/functions/{name}.kql", "local")
+                assert str(said["database"]).endswith("/scratch_db")
+                assert said["digest"]
+    return found
 
 
 def test_from_a_plan_to_drift_and_back(typed: Typed) -> None:

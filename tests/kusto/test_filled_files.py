@@ -132,11 +132,17 @@ def test_a_table_is_cut_as_what_feeds_it(
         ({"filled/t.yml": grained("yearly")}, (function("F", "days"),), 4, "`grain` is 'yearly'"),
         ({"filled/t.yml": "F"}, (function("F", "typed_by_hand"),), 1, "no export feeds what F reads"),
         ({"filled/days.yml": "F"}, (function("F", "days"),), 1, "is fed by the export exp_days.yml"),
+        ({"filled/Days.yml": "F"}, (function("F", "days"),), 1, "is fed by the export exp_days.yml"),
+        ({"filled/days_sluice_staging.yml": "F"}, (function("F", "days"),), 1, "in which rows are staged"),
         ({"filled/F.yml": "F"}, (function("F", "days"),), 1, "is kusto/functions/F.kql already"),
         ({"filled/Newest.yml": "F"}, (function("F", "days"),), 1, "is kusto/views/Newest.kql already"),
         (
             {"filled/t.yml": "F", "work/filled/t.yml": "F"}, (function("F", "days"),),
             1, "`t` is filled by two files",
+        ),
+        (
+            {"filled/t.yml": "F", "filled/T.yml": "F"}, (function("F", "days"),),
+            1, "is filled by two files",
         ),
         ({"filled/t.yml": "F"}, (function("F", "days", "t"),), 1, "reads the table that it fills: F → t"),
         (

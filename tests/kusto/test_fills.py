@@ -6,17 +6,21 @@ Belongs here: the real graph, records and commands, beside a database that under
 
 import json
 import shutil
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from rich.console import Console
 
+from orchestration.cli.story import show_trouble
 from orchestration.core.lineage import Partition
 from orchestration.core.partitions import Grain, Partitioning
 from orchestration.destinations.base import DeliveryError
@@ -55,7 +59,8 @@ def due(mill: Mill, *, older: bool = True) -> set[tuple[str, str]]:
 def there(mill: Mill, table: str, key: str) -> list[tuple[object, ...]]:
     """The rows of a partition, by the tags of its extents."""
     found = mill.kusto.engine.tables.get(table)
-    extents = [one for one in found.extents if f"drop-by:kusto/{table}/{key}" in one.tags] if found else []
+    tag = f"drop-by:kusto/{table}/{DAILY.grain}/{key}"
+    extents = [one for one in found.extents if tag in one.tags] if found else []
     return sorted(tuple(row.values()) for extent in extents for row in extent.living())
 
 
@@ -199,7 +204,7 @@ def test_it_is_filled_once_and_again_after_a_delivery(copy: Mill) -> None:
         (True, True, (REPORT,))
     ], failures(company.run())
     assert [row[1:] for row in there(copy, REPORT, MON)] == [(2, 34)]
-    tagged = f"drop-by:kusto/{REPORT}/{TUE}"
+    tagged = f"drop-by:kusto/{REPORT}/{DAILY.grain}/{TUE}"
     left = [
         one for one in before if tagged in one.tags and one not in copy.kusto.engine.tables[REPORT].extents
     ]
@@ -213,7 +218,7 @@ def test_it_is_filled_once_and_again_after_a_delivery(copy: Mill) -> None:
     assert copy.sent(".set", ".replace", ".drop") == []
 
 
-COMMANDS = 20
+COMMANDS = 24
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
@@ -252,7 +257,7 @@ def test_a_fill_that_is_stopped_at_any_command_ends_in_the_same_state(
             [extent] = [
                 one
                 for one in copy.kusto.engine.tables[RAIN].extents
-                if f"drop-by:kusto/{RAIN}/{MON}" in one.tags
+                if f"drop-by:kusto/{RAIN}/{DAILY.grain}/{MON}" in one.tags
             ]
             record = copy.company.deployment.store.kusto_fills.latest(RAIN)[MON]
             assert f"drop-by:{record.tag}" in extent.tags
@@ -273,6 +278,55 @@ def test_a_lost_answer_doubles_nothing(mill: Mill, tmp_path: Path, lost: str, be
         assert copy.kusto.lost == []
         assert (there(copy, RAIN, MON), there(copy, RAIN, TUE)) == ([("Ulm", 1)], [("Ulm", 1)])
         assert len(copy.sent(lost)) > 1
+
+
+def test_a_process_that_lost_its_lease_replaces_nothing(copy: Mill) -> None:
+    """It was asleep while another one filled the partition: it asks before each command."""
+    copy.fill(RAIN, MON)
+    store = copy.company.deployment.store
+    old = store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
+    store.deliveries.plan(replace(old, delivery_id="the next", id=0))
+    before, fills = copy.kusto.engine.tables[RAIN].extents, store.kusto_fills.latest(RAIN)
+
+    def lose(text: str) -> None:
+        if text.startswith(".set-or-append"):
+            with closing(sqlite3.connect(copy.company.settings.data_dir / "state.db")) as records:
+                assert records.execute("update leases set token = 'another', host = 'another'").rowcount
+                records.commit()
+            for lease in vars(store.leases)["_held"].values():  # by its clock it has run out
+                vars(lease)["_held_until"] = 0.0
+
+    copy.kusto.before = lose
+    copy.kusto.engine.commands.clear()
+    with pytest.raises(DeliveryError, match=r"the lease of adx .*/rain_by_town is lost"):
+        copy.fill(RAIN, MON)
+    assert copy.sent(".replace") == []
+    assert (copy.kusto.engine.tables[RAIN].extents, store.kusto_fills.latest(RAIN)) == (before, fills)
+
+
+def test_a_process_that_is_killed_while_it_fills_loses_and_doubles_nothing(
+    mill: Mill, tmp_path: Path
+) -> None:
+    """`kill -9` of `sluice run` while the cluster is at work for it; the next one ends what it began."""
+    with mill.copied(tmp_path, "delete from kusto_objects where name <> 'Towns'") as copy:
+        asked, dead = threading.Event(), threading.Event()
+
+        def wait(text: str) -> None:
+            if text.startswith(".replace extents") and not asked.is_set():
+                asked.set()
+                assert dead.wait(60)
+
+        copy.kusto.before = wait
+        with copy.company.start("run") as process:
+            assert asked.wait(60)
+            process.kill()
+            assert process.wait(60) == -signal.SIGKILL
+        dead.set()
+        _, _, said = copy.company.sluice("run", "--retry")
+        assert copy.held(TOWNS) == [("Ulm", 2)], said
+        assert [row.standing.value for row in copy.company.status().values() if row.name == TOWNS] == [
+            "delivered"
+        ]
 
 
 def test_two_at_once_fill_a_partition_once(copy: Mill) -> None:
@@ -356,6 +410,15 @@ def test_who_is_forgotten_goes_from_what_was_filled(copy: Mill) -> None:
     assert due(copy) == EVERYTHING - {(RAIN, MON)}
 
 
+def test_forgetting_somebody_names_the_tables_that_functions_fill(copy: Mill) -> None:
+    copy.fill(RAIN, MON)
+    code, said, _ = copy.company.sluice("forget", "town=Ulm", "--reason", "asked")
+    told = "made of these rows by functions, until `sluice run` or the daemon fills them anew:"
+    assert (code, f"{told} {REPORT}, {RAIN}, {TOWNS}" in said) == (0, True), said
+    copy.fill(RAIN, MON)
+    assert copy.held(RAIN) == []
+
+
 def test_a_policy_that_drops_tags_fills_nothing(copy: Mill) -> None:
     """By its tag a partition is found that is to be replaced."""
     copy.fill(RAIN, MON)
@@ -370,9 +433,6 @@ def test_a_policy_that_drops_tags_fills_nothing(copy: Mill) -> None:
 
 def test_a_whole_table_is_replaced_whole(copy: Mill) -> None:
     copy.fill(TOWNS, "")
-    engine = copy.kusto.engine
-    engine.command('.create-merge table ["towns"] (days:long)'.replace('["towns"]', "['towns']"))
-    assert engine.ingest(TOWNS, [{"town": "by hand", "days": 9}], ["by hand"], [])
     store = copy.company.deployment.store
     old = store.deliveries.latest(WEATHER_REPORT, acknowledged=True)[MON]
     store.deliveries.plan(replace(old, delivery_id="the next", id=0))
@@ -404,7 +464,16 @@ def test_a_changed_function_fills_what_is_delivered_from_then_on(copy: Mill) -> 
         path.write_text(path.read_text().replace(before, after))
     new = Mill(company.read_anew(), copy.kusto, copy.queries)
     assert due(new) == set()  # not deployed yet
-    assert new.company.status()[TOWNS, ""].why.startswith("Towns is deployed as another")
+    rows = new.company.status()
+    assert rows[TOWNS, ""].why.startswith("Towns is deployed as another")
+    # It is due, and waits for a person; Monday is as it was delivered, and waits for nobody.
+    assert [rows[one].standing.value for one in ((TOWNS, ""), (RAIN, MON))] == ["held", "waiting"]
+    told = Console(file=StringIO(), width=200)
+    assert show_trouble(list(rows.values()), [], told)
+    assert isinstance(told.file, StringIO)
+    assert told.file.getvalue().splitlines()[1:] == [
+        "✗ held: Towns is deployed as another than git has it: `sluice kusto deploy`", "  holds back: towns",
+    ]  # fmt: skip
     assert new.deploy() == 3  # and what waited for the table that was filled
     assert due(new) == {(TOWNS, "")}
     assert new.company.status()[RAIN, MON].why.endswith("by an older function")
@@ -419,6 +488,22 @@ def test_a_changed_function_fills_what_is_delivered_from_then_on(copy: Mill) -> 
     copy.fill(RAIN, MON)
     assert (there(copy, RAIN, MON), there(copy, RAIN, TUE)) == ([("Ulm", 1, None)], [("Ulm", 1, 1)])
     new.company.deployment.close()
+
+
+def test_what_waited_for_a_changed_function_is_filled_once_that_is_deployed(
+    mill: Mill, tmp_path: Path
+) -> None:
+    """It was delivered after the function was deployed first: that one is another now makes it no older."""
+    long_ago = "update kusto_objects set first_deployed_at = '2000-01-01 00:00:00.000000'"
+    with mill.copied(tmp_path, long_ago) as copy:
+        company = copy.company.with_own_project()
+        path = company.settings.project_dir / "kusto/functions/RainByTown.kql"
+        path.write_text(path.read_text().replace("days = count()", "days = count(), amount = count()"))
+        new = Mill(company.read_anew(), copy.kusto, copy.queries)
+        assert due(new, older=False) == {(TOWNS, "")}
+        new.deploy()
+        assert due(new, older=False) == EVERYTHING
+        new.company.deployment.close()
 
 
 def cloned(day: str) -> list[str]:
@@ -463,6 +548,41 @@ def test_a_coarser_partition_waits_for_the_last_of_its_days(mill: Mill, tmp_path
         assert copy.held(table) == [("Ulm", 2)]
         inputs = copy.company.deployment.store.kusto_fills.latest(table)[key].inputs
         assert len(inputs[WEATHER_REPORT]) == len(days) + 2
+
+
+@pytest.mark.parametrize("of", ["another cut", "somebody"])
+def test_rows_beside_those_of_fills_hold_a_table_until_they_are_taken_out(
+    mill: Mill, tmp_path: Path, of: str
+) -> None:
+    """What a schedule of somebody's brought, or days before the table was cut by weeks: twice there, else."""
+    table, week = RAIN, [statement for day in range(3, 8) for statement in cloned(f"2024-01-0{day}")]
+    with mill.copied(tmp_path, *week) as copy:
+        engine, weekly = copy.kusto.engine, with_grain(copy, "weekly")
+        if of == "another cut":
+            copy.fill_everything()
+            before = copy.held(RAIN)
+        else:
+            for name in (RAIN, TOWNS):
+                engine.command(f".create-merge table ['{name}'] (['town']:string, ['days']:long)")
+                assert engine.ingest(name, [{"town": "Ulm", "days": 1}], ["by hand"], [])
+            before = copy.held(RAIN)
+            taken_out(copy, TOWNS, "")
+            assert copy.fill(TOWNS, "").fill.rows == 1
+        key = taken_out(weekly, table, "2024-W01-1", before)
+        assert weekly.fill(table, key).fill.rows == len(copy.held(table)) == 1
+        # And back: what was filled before is there no more, whatever the records have of it.
+        assert {one for one in due(copy) if one[0] == RAIN} >= {(RAIN, MON), (RAIN, TUE)}
+        taken_out(copy, RAIN, MON, copy.held(RAIN))
+        assert copy.fill(RAIN, MON).fill.rows == len(copy.held(RAIN)) == 1
+
+
+def taken_out(mill: Mill, table: str, key: str, before: object = None) -> str:
+    """Take out what holds a table, by what the message says; return the partition's key."""
+    with pytest.raises(FillHeld, match=rf"{table} has \d rows that no fill brought as it is cut") as held:
+        mill.fill(table, key)
+    assert before is None or mill.held(table) == before  # nobody's rows are touched
+    mill.kusto.engine.command(str(held.value).split("`")[-4])
+    return key
 
 
 def with_grain(mill: Mill, grain: str) -> Mill:

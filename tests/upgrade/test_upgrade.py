@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -184,9 +184,10 @@ def test_what_is_deployed_to_a_database_of_kusto_is_kept_from_now_on(old_week: C
     objects = old_week.deployment.store.kusto_objects
     assert objects.of("adx://there/db") == {}
     one = Deployed("adx://there/db", "functions", "F", "production", "d", "h", "c", datetime.now(UTC))
-    for digest in ("d", "e"):
-        objects.record(replace(one, digest=digest))
-    assert objects.of("adx://there/db") == {("functions", "F"): replace(one, digest="e")}
+    for hours, digest in enumerate("de"):
+        objects.record(replace(one, digest=digest, deployed_at=one.deployed_at + timedelta(hours=hours)))
+    [last] = objects.of("adx://there/db").values()
+    assert (last.digest, last.deployed_at - last.since) == ("e", timedelta(hours=1))
     assert objects.of("adx://there/other") == {}
     objects.forget(one)
     assert objects.of("adx://there/db") == {}

@@ -20,8 +20,8 @@ from datetime import datetime
 
 from ..errors import DeliveryError
 from . import kql as kql
-from .cluster import Cluster
-from .ingestion import rows_tagged
+from .cluster import Cluster, EntityMissing
+from .ingestion import rows_tagged, rows_where
 from .policies import check_tags_stay
 from .replacing import Replacing
 from .tables import found, make
@@ -119,6 +119,24 @@ def stage(cluster: Cluster, table: str, scope: str, fill: str, call: Call, repla
             "look at `.show table T extents` of the staging table; then run the fill again",
         )
     return Staged(0, "")
+
+
+@dataclass(frozen=True)
+class OtherRows:
+    """Rows of a table that no fill of it has brought; `command` shows their extents."""
+
+    rows: int
+    command: str
+
+
+def rows_of_others(cluster: Cluster, table: str, ours: str) -> OtherRows:
+    """Return the rows of a table in extents without a `drop-by:` tag whose value begins as `ours`."""
+    unlike = f"tags !contains {kql.text(f'drop-by:{ours}')}"
+    shown = f".show table {kql.name(table)} extents where {unlike}"
+    try:
+        return OtherRows(rows_where(cluster, table, unlike), shown)
+    except EntityMissing:  # it was never filled
+        return OtherRows(0, shown)
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -46,9 +46,12 @@ _NAMES_SECONDS = 2.0
 
 def rows_tagged(cluster: Cluster, table: str, tag: str) -> int:
     """How many rows the extents of a table with a tag have; merged ones count whole."""
-    shown = cluster.command(
-        f".show table {kql.name(table)} extents where tags has {kql.text(tag)}", "show extents"
-    )
+    return rows_where(cluster, table, f"tags has {kql.text(tag)}")
+
+
+def rows_where(cluster: Cluster, table: str, tags: str) -> int:
+    """How many rows the extents of a table have whose tags are as a condition says."""
+    shown = cluster.command(f".show table {kql.name(table)} extents where {tags}", "show extents")
     return sum(cluster.told(extent, "RowCount", int, "show extents") for extent in shown)
 
 

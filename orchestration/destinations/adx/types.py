@@ -167,8 +167,8 @@ def settled(columns: Sequence[Column], found: Sequence[TableColumn], table: str)
     if wrong:
         raise DeliveryError(
             f"columns of table {table!r} in Azure Data Explorer have other types: {'; '.join(wrong)}",
-            "the types that the export's model has",
-            "cast the columns in the model, rename the fields in the export file, or deliver to another "
+            "the types that the export's model has, or the function that fills it",
+            "cast the columns in the model or the function, give the fields other names, or take another "
             "table; Kusto changes no column's type and keeps its data",
         )
     return [Column(c.name, held.get(c.name, c.type), c.remark) for c in columns]

@@ -131,7 +131,8 @@ class FilledTable:
 class Fed:
     """A table that an export feeds: its columns are the export's, as (name, Kusto type).
 
-    `remarks` are what the docstrings of some columns say of how they are sent, `file` is the export's own.
+    `remarks` are what the docstrings of some columns say of how they are sent, `file` is the export's own,
+    `replaces`: it takes the rows of a partition out when it sends that one again (`mode: snapshot`).
     """
 
     table: str
@@ -141,6 +142,7 @@ class Fed:
     columns: Sequence[tuple[str, str]]
     file: str = ""
     remarks: Sequence[tuple[str, str]] = ()
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from orchestration.kusto.analysis import Analysis
 from orchestration.kusto.database_file import DatabaseFile, load_database_file
 from orchestration.kusto.definitions import Definition, definition_of
 from orchestration.kusto.files import FOLDER, kql_files
+from orchestration.kusto.flows import flow_problems
 from orchestration.kusto.language.engine import KustoLanguage, ParserMissing
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
 from orchestration.kusto.parsed import Parses
@@ -90,8 +91,9 @@ def _analysed_problems(
     for one in definitions:
         for asked, query in analysis.found[one.made.key].queries:
             yield from query_problems(one, asked, query)
-    yield from reading_problems(definitions, analysis)
+    yield from reading_problems(definitions, feeds, analysis)
     yield from table_problems(definitions, feeds, filled, analysis)
+    yield from flow_problems(definitions, feeds, filled)
 
 
 def _object(of: Definition, analysis: Analysis) -> KustoObject:

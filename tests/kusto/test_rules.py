@@ -19,6 +19,7 @@ from orchestration.kusto.objects import Fed, Kind
 from orchestration.kusto.reading import load_kusto
 from tests.kql import FEEDS, SALES, read, write
 
+NOTES = ".create-merge table Notes (city:string, n:long)\n"
 F, G, V, T = "functions/F.kql", "functions/G.kql", "views/V.kql", "tables/sales.kql"
 NEW = "tables/Notes.kql"
 OF_WORK = "// owner: ada@example.com\n// expires: 2027-01-31\n// purpose: What is found out.\n"
@@ -32,6 +33,12 @@ def table(*words: str) -> str:
 
 def function(name: str = "F", body: str = "sales", parameters: str = "", more: str = "") -> str:
     return f".create-or-alter function {more}{name}({parameters}) {{ {body} }}\n"
+
+
+def update(of: str, query: str, source: str = "sales", policy: str = UPDATE) -> str:
+    """An update policy of a table, in JSON within a literal."""
+    said = json.dumps([{"Source": source, "Query": query}])
+    return f".alter table {of} {policy} ```{said}```\n"
 
 
 def view(name: str = "V", query: str = "sales | summarize n=count() by city", of: str = "table sales") -> str:
@@ -166,6 +173,8 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ),
     ({F: function(body="G"), "work/" + G: OF_WORK + function("G")},
      "functions/F.kql:1:33", "`sluice promote G`"),
+    ({F: function(body="tries")}, "functions/F.kql:1:33", "`sluice promote exp_tries`"),
+    ({"tables/tries.kql": ".alter table tries docstring 'x'"}, "tables/tries.kql:1:14", "which is work"),
     ({F: function(body="table('Nobodys')")}, "functions/F.kql:1:33", "`table()`"),
     ({"work/" + F: OF_WORK.replace("// owner", "// by") + function()},
      "work/functions/F.kql:1:1", "no `owner`"),
@@ -209,6 +218,19 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "sales.kql:1:34", "nobodys"),
     ({T: table(UPDATE + " @'[{\"Source\": \"stores\", \"Query\": \"sales\", \"ManagedIdentity\": \"x\"}]'")},
      "tables/sales.kql:1:34", "`ManagedIdentity`"),
+    # Rows that move by themselves.
+    ({V: view(of="table days", query="days | summarize sum(n) by city")},
+     "views/V.kql:1:47", "`mode: snapshot`"),
+    ({NEW: NOTES + update("Notes", "days", "days")}, "tables/Notes.kql:2:34", "`mode: snapshot`"),
+    ({NEW: NOTES + update("Notes", "days", "days", "policy update").replace(".alter ", ".alter-merge ")},
+     "tables/Notes.kql:2:40", "exports/exp_days.yml replaces"),
+    ({T: update("sales", "stores | project day=now(), city, item=store, bottles=1, rank=toint(1)", "stores")},
+     "tables/sales.kql:1:34", "which exports/exp_sales.yml feeds"),
+    ({NEW: NOTES + update("Notes", "Notes", "Notes")}, "tables/Notes.kql:2:34", "from itself"),
+    ({NEW: NOTES + update("Notes", "sales | summarize n=count() by city | project n, city")},
+     "tables/Notes.kql:2:34", "in this order"),
+    ({NEW: NOTES + update("Notes", "sales | take hint.remote=left 1 | project city")},
+     "tables/Notes.kql:2:34", "does not give"),
     # database.yml.
     ({"database.yml": "conection: telemetry\n"}, "database.yml:1", "did you mean `connection`?"),
     ({"database.yml": "connection: telemetri\n"}, "database.yml:1", "did you mean `telemetry`?"),
@@ -267,6 +289,13 @@ RIGHT: list[Mapping[str, str | bytes]] = [
     {"database.yml": "connection: telemetry\nscratch: Scratch\n"
                      "retention: {work: 14d, scratch: 1.12:00:00}\ncaching: {work: 36h}\n"},
     {"filled/Daily.yml": "function: F\n", F: function()},
+    # A table is work if what makes it is.
+    {F: function(), "work/" + T: OF_WORK + ".alter table sales docstring 'x'"},
+    {"work/" + F: OF_WORK + function(body="tries")},
+    {NEW: NOTES + update("Notes", "sales | summarize n=count() by city")},
+    {T: table(UPDATE + " '[]'")},
+    {T: table(SECURE + ' "sales | project-reorder city"')},
+    {F: function(body="days | summarize sum(n) by city")},
 ]  # fmt: skip
 
 
@@ -334,6 +363,29 @@ def test_a_table_that_a_function_fills_is_made_by_no_file(tmp_path: Path) -> Non
     files = {F: function(), "tables/Daily.kql": ".create-merge table Daily (n:long)"}
     _, problems = read(tmp_path, files, filled={"Daily": "F"})
     assert ["no columns: they are the function's" in str(one) for one in problems] == [True]
+
+
+def test_nothing_else_takes_rows_of_a_table_that_a_function_fills_nor_fills_it(tmp_path: Path) -> None:
+    files = {
+        F: function(body="sales | summarize n=count() by city"),
+        V: view(of="table Daily", query="Daily | summarize sum(n) by city"),
+        NEW: NOTES + update("Notes", "Daily", "Daily"),
+        "tables/Daily.kql": update("Daily", "sales | summarize n=count() by city"),
+    }
+    _, problems = read(tmp_path, files, filled={"Daily": "F"})
+    told = {one.file: one.what for one in problems}
+    assert "which a function fills, partition" in told["kusto/" + V]
+    assert "which a function fills, partition" in told["kusto/" + NEW]
+    assert "an update policy fills `Daily`" in told["kusto/tables/Daily.kql"]
+
+
+def test_two_tables_do_not_fill_each_other(tmp_path: Path) -> None:
+    files = {
+        f"tables/{one}.kql": NOTES.replace("Notes", one) + update(one, other, other)
+        for one, other in (("A", "B"), ("B", "A"))
+    }
+    _, problems = read(tmp_path, files)
+    assert ["from itself" in one.what for one in problems] == [True, True]
 
 
 def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:

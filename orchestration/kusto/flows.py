@@ -1,0 +1,73 @@
+"""What moves rows without being asked: update policies and materialized views, beside what a delivery does.
+
+A delivery of `mode: snapshot` and a fill put rows into a table by `.replace extents`, again for each
+correction. Kusto runs update policies on them each time, and takes nothing out of their targets ("Update
+policy overview", https://learn.microsoft.com/kusto/management/update-policy); a materialized view may make
+the command fail, or keep what was taken out ("Materialized views limitations",
+https://learn.microsoft.com/kusto/management/materialized-views/materialized-views-limitations). Belongs here:
+from which tables such rows may come, and into which they may go. Does not belong here: queries
+(`query_rules`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from orchestration.core.problems import Problem
+from orchestration.kusto.commands import part_of
+from orchestration.kusto.definitions import Definition
+from orchestration.kusto.objects import Fed, Kind
+
+
+def flow_problems(
+    definitions: Sequence[Definition], feeds: Sequence[Fed], filled: Collection[str]
+) -> Iterator[Problem]:
+    """Yield rows that would come twice, that nobody has validated, and that come to what they came from."""
+    replacing = dict.fromkeys(filled, "a function fills, partition by partition")
+    owned = dict.fromkeys(filled, "a function fills")
+    for fed in feeds:
+        owned[fed.table] = f"{fed.file} feeds"
+        if fed.replaces:
+            replacing[fed.table] = f"{fed.file} replaces, partition by partition (`mode: snapshot`)"
+    above = {one.made.name: [name for _, name, _ in one.sources] for one in definitions if _is_table(one)}
+    for one in definitions:
+        name = one.made.name
+        for kind, source, place in one.sources:
+            if kind is Kind.TABLE and source in replacing:
+                what = "an update policy takes rows" if _is_table(one) else f"`{name}` is a view"
+                yield one.file.problem(
+                    place, f"{what} of `{source}`, which {replacing[source]}: of a partition that comes again"
+                    " it would have the rows of both times, or the delivery would fail",
+                    "a table whose rows come once: of an export of `mode: append`, or of no export",
+                    "write a function, with kusto/filled/ where its rows are to be kept;"
+                    " or let the export append",
+                )  # fmt: skip
+        if not _is_table(one):
+            continue
+        if one.sources and name in owned:
+            yield one.file.problem(
+                _update_at(one), f"an update policy fills `{name}`, which {owned[name]}",
+                "rows that have been validated, and no others",
+                "fill a table of its own, by `.create-merge table`",
+            )  # fmt: skip
+        if name in _all_above(name, above):
+            yield one.file.problem(
+                _update_at(one), f"an update policy fills `{name}` from itself",
+                "a source that nothing of this table goes to", "name another `Source`",
+            )  # fmt: skip
+
+
+def _is_table(one: Definition) -> bool:
+    return one.made.kind is Kind.TABLE
+
+
+def _update_at(one: Definition) -> int:
+    return next(part.span.start for command in one.commands if (part := part_of(command, "UpdatePolicy")))
+
+
+def _all_above(table: str, above: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the tables whose rows come to a table, however far."""
+    found, waiting = set[str](), list(above[table])
+    while waiting:
+        if (one := waiting.pop()) not in found:
+            found.add(one)
+            waiting += above.get(one, ())
+    return found

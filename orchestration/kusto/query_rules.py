@@ -35,8 +35,9 @@ _PLUGINS = frozenset((
     "ipv4_lookup", "ipv6_lookup", "narrow", "new_activity_metrics", "pivot", "preview",
     "rolling_percentile", "rows_near", "sequence_detect", "session_count", "sliding_window_counts",
 ))  # fmt: skip
-# Code in a sandbox; a fourth argument names files that it fetches.
+# Code in a sandbox; a fourth argument, or one that is called `external_artifacts`, names files that it fetches.
 _SANDBOXED, _MOST_GIVEN = ("python", "r"), 3
+_MAY_BE_NAMED = {"script_parameters", "spill_to_disk"}
 _DATABASE = "database"
 # Warnings that are errors here: `isfuzzy` lets a query run without a table, or on one that is not ours.
 _AS_ERRORS = frozenset({"KS205"})
@@ -70,7 +71,8 @@ def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
             "name the tables",
         )
     if use.what == "plugin" and not _may_call(use):
-        within = f" with {use.given} arguments" if use.name in _SANDBOXED else ""
+        listed = "".join(f", `{one}`" for one in use.named)
+        within = f" with {use.given} arguments{listed}" if use.name in _SANDBOXED else ""
         return (
             f"calls the plugin `{use.name}`{within}",
             f"one that stays in the database: {_listed()}",
@@ -107,7 +109,9 @@ def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
 
 
 def _may_call(use: Use) -> bool:
-    return use.name in _PLUGINS or (use.name in _SANDBOXED and use.given <= _MOST_GIVEN)
+    if use.name in _SANDBOXED:
+        return use.given <= _MOST_GIVEN and {*use.named} <= _MAY_BE_NAMED
+    return use.name in _PLUGINS
 
 
 def _listed() -> str:

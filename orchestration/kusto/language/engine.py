@@ -85,7 +85,7 @@ class Use:
     """What a query uses of the language that may reach beyond what it names.
 
     `what` is `syntax` (`name` is that of the operator or statement, as Microsoft's parser calls it), `plugin`
-    (with the number of arguments `given`), `call` (a function of Kusto's own that gives an entity by a name),
+    (with the number of arguments `given`, and the names of those that are `named`), `call` (a function of Kusto's own that gives an entity by a name),
     or `all` (tables that are not named: a wildcard, a search in everything).
     """
 
@@ -93,6 +93,7 @@ class Use:
     name: str
     span: Span
     given: int = 0  # of a plugin its arguments; of a call 1 where the name is a literal
+    named: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,10 @@ class KustoLanguage:
         return Query(
             at.diagnostics(answer),
             [Read(one["kind"], one["name"], at.span(one["span"])) for one in answer["reads"]],
-            [Use(one["what"], one["name"], at.span(one["span"]), one["given"]) for one in answer["uses"]],
+            [
+                Use(one["what"], one["name"], at.span(one["span"]), one["given"], one["named"])
+                for one in answer["uses"]
+            ],
             None if columns is None else [(one["name"], one["type"]) for one in columns],
         )
 

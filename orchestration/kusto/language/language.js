@@ -198,7 +198,7 @@ var sluice = (function () {
     const reads = {}, uses = {};
     const use = (what, name, element, rest) => {
       const key = [what, name, JSON.stringify(rest || 0)].join(" ");
-      if (!uses[key]) uses[key] = { what, name, span: span(element), given: 0, ...rest };
+      if (!uses[key]) uses[key] = { what, name, span: span(element), given: 0, named: [], ...rest };
     };
     const read = (kind, symbol, element) => {
       const key = kind + " " + symbol.Name;
@@ -220,7 +220,9 @@ var sluice = (function () {
       if (kind === "FunctionCallExpression") {
         const name = nameOf(element.Name);
         if (element.Parent && kindNames[element.Parent.Kind] === "EvaluateOperator") {
-          use("plugin", name, element, { given: element.ArgumentList.Expressions.Count });
+          const given = listed(element.ArgumentList.Expressions).map((one) => one.Element);
+          const named = given.filter((one) => kindNames[one.Kind] === "SimpleNamedExpression");
+          use("plugin", name, element, { given: given.length, named: named.map((one) => nameOf(one.Name)) });
         } else if (builtin(name)) {
           const entity = entityOf(element.ResultType, state);
           if (entity && (name === "table" || name === "materialized_view")) read(entity, element.ResultType, element);

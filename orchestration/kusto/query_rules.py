@@ -35,7 +35,7 @@ _PLUGINS = frozenset((
     "ipv4_lookup", "ipv6_lookup", "narrow", "new_activity_metrics", "pivot", "preview",
     "rolling_percentile", "rows_near", "sequence_detect", "session_count", "sliding_window_counts",
 ))  # fmt: skip
-# Code in a sandbox; a fourth argument, or one that is called `external_artifacts`, names files that it fetches.
+# Code in a sandbox; a fourth argument, or `external_artifacts=…`, names files that it fetches.
 _SANDBOXED, _MOST_GIVEN = ("python", "r"), 3
 _MAY_BE_NAMED = {"script_parameters", "spill_to_disk"}
 _DATABASE = "database"

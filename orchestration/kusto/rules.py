@@ -128,7 +128,7 @@ def table_problems(
         yield from _columns(one, fed, filled)
         yield from _given(one, analysis)
         for command in one.commands:
-            kept = retention_of(command)
+            kept = retention_of(one.file, command)
             if fed and kept and keeps_nothing(kept[0]):
                 yield one.file.problem(
                     kept[1], f"lets `{one.made.name}` keep rows for less than a day",

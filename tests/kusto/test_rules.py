@@ -57,6 +57,8 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({F: "// a\rb\n" + function()}, "functions/F.kql:1:5", "U+000D"),
     ({F: function() + "\u2028.drop table X"}, "functions/F.kql:2:1", "U+2028"),
     ({F: function(body="sales\x00")}, "functions/F.kql:1:38", "U+0000"),
+    ({F: function(body="print 'AM\u200bES'")}, "functions/F.kql:1:42", "write it as `\\u200b`"),
+    ({F: "// \U000e0041\n" + function()}, "functions/F.kql:1:4", "write it as `\\U000e0041`"),
     ({"functions/F.csl": function()}, "functions/F.csl:1", "is not read"),
     ({"functions/deep/F.kql": function()}, "functions/deep/F.kql:1", "is not read"),
     ({"F.kql": function()}, "F.kql:1", "is not read"),
@@ -94,6 +96,7 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({F: function(more="with (foldr='a') ")}, "functions/F.kql:1:33", "did you mean `folder`?"),
     ({F: function(more="with (folder='a', Folder='b') ")}, "functions/F.kql:1:45", "twice"),
     ({F: function(body="// nothing\n")}, "functions/F.kql:1:31", "has no query"),
+    ({F: function(body="let a = 1;")}, "functions/F.kql:1:31", "has no query"),
     ({F: function(parameters="a:int, a:long")}, "functions/F.kql:1:36", "`a` twice"),
     # Queries.
     ({F: function(body="sales | where citty == 'a'")}, "functions/F.kql:1:47", "KS142"),
@@ -201,6 +204,25 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({T: ".alter-merge table sales policy retention softdelete = 0d"}, "sales.kql:1:56", "less than a day"),
     ({T: ".alter table sales policy retention '{\"SoftDeletePeriod\": \"00:00:00\"}'"},
      "sales.kql:1:37", "less than a day"),
+    *(
+        ({T: f".alter-merge table sales policy retention softdelete = {span}"}, "sales.kql:1:56", what)
+        for span, what in (
+            ("time(0.10:00:00)", "less than a day"), ("'23:00:00'", "less than a day"), ("-1d", "less than"),
+            ("time(null)", "`time(null)` is no time span"), ("7", "`7` is no time span"),
+        )
+    ),
+    ({T: table("policy retention '{\"softDeletePeriod\": \"10.00:00:00\"}'")},
+     "sales.kql:1:37", "retention policy has `softDeletePeriod`"),
+    ({T: table("policy retention '{\"SoftDeletePeriod\": 0}'")}, "sales.kql:1:37", "is no time span"),
+    # Said twice.
+    ({T: table("docstring 'a'", "docstring 'b'")}, "tables/sales.kql:2:1", "says the doc string twice"),
+    ({T: table("policy retention '{}'", ".alter-merge table sales policy retention softdelete = 9d")},
+     "tables/sales.kql:2:1", "says the policy retention twice"),
+    ({T: ".alter-merge table sales column-docstrings (city:'x', city:'y')"},
+     "sales.kql:1:55", "docstring of `city` twice"),
+    ({NEW: ".create-merge table Notes (a:int, a:int)"}, "tables/Notes.kql:1:35", "column `a` twice"),
+    ({T: table(*[".create-or-alter table sales ingestion json mapping 'm' '[]'"] * 2)},
+     "tables/sales.kql:2:53", "mapping `m` of json twice"),
     ({T: ".alter table sales policy retention 'x'"}, "tables/sales.kql:1:37", "RetentionPolicy is not JSON"),
     ({T: ".alter table sales policy update '{'"}, "tables/sales.kql:1:34", "UpdatePolicy is not JSON"),
     ({T: ".create-or-alter table sales ingestion json mapping 'sluice_x' '[]'"},
@@ -294,6 +316,15 @@ RIGHT: list[Mapping[str, str | bytes]] = [
     {"database.yml": "connection: telemetry\nscratch: Scratch\n"
                      "retention: {work: 14d, scratch: 1.12:00:00}\ncaching: {work: 36h}\n"},
     {"filled/Daily.yml": "function: F\n", F: function()},
+    *(
+        {T: f".alter-merge table sales policy retention softdelete = {span}"}
+        for span in ("10d", "time(10.00:00:00)", "timespan(10)", "'10.00:00:00'", "24h")
+    ),
+    {T: table(*(f".create-or-alter table sales ingestion {of} mapping 'm' '[]'" for of in ("csv", "json")))},
+    {NEW: NOTES + "".join(
+        update("Notes", "sales | summarize n=count() by city", of).replace(".alter ", ".alter-merge ")
+        for of in ("sales", "stores")
+    ).replace('"stores", "Query": "sales', '"stores", "Query": "stores')},
     # A table is work if what makes it is.
     {F: function(), "work/" + T: OF_WORK + ".alter table sales docstring 'x'"},
     {"work/" + F: OF_WORK + function(body="tries")},

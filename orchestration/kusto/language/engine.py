@@ -85,8 +85,9 @@ class Use:
     """What a query uses of the language that may reach beyond what it names.
 
     `what` is `syntax` (`name` is that of the operator or statement, as Microsoft's parser calls it), `plugin`
-    (with the number of arguments `given`, and the names of those that are `named`), `call` (a function of Kusto's own that gives an entity by a name),
-    or `all` (tables that are not named: a wildcard, a search in everything).
+    (with the number of arguments `given`, and the names of those that are `named`), `call` (a function of
+    Kusto's own that gives an entity by a name), or `all` (tables that are not named: a wildcard, a search in
+    everything).
     """
 
     what: str

@@ -240,8 +240,11 @@ var sluice = (function () {
     visit(code.Syntax, "");
     const declared = only(code.Syntax);
     const body = declared && kindNames[declared.Kind] === "FunctionDeclaration" && declared.Body.Expression;
+    const found = diagnostics(code);
+    if (body === null && !found.length)
+      found.push({ start: span(declared.Body)[0], end: span(declared.Body)[1], code: "KS", severity: "Error", message: "The function has no query" });
     return {
-      diagnostics: diagnostics(code), reads: Object.values(reads), uses: Object.values(uses),
+      diagnostics: found, reads: Object.values(reads), uses: Object.values(uses),
       columns: columnsOf(body ? body.ResultType : code.ResultType),
     };
   }

@@ -65,6 +65,7 @@ _KEYS = {
         "IsEnabled", "Source", "SourceIsWildCard", "Query", "IsTransactional", "PropagateIngestionProperties",
     ),
 }  # fmt: skip
+_DAY = 864_000_000_000  # in ticks
 _OF_COLUMNS = {"CreateMergeTable": "column", "AlterMergeTableColumnDocStrings": "docstring of"}
 
 
@@ -226,7 +227,7 @@ def retention_of(file: KqlFile, command: Command) -> tuple[str, int] | None:
 def keeps_nothing(span: str) -> bool:
     """Whether a time span is less than a day; of what is none, Kusto tells."""
     kept = ticks(span)
-    return isinstance(kept, int) and kept < ticks("1d")
+    return isinstance(kept, int) and kept < _DAY
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

@@ -12,13 +12,15 @@ from which tables such rows may come, and into which they may go. Does not belon
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from orchestration.core.problems import Problem
+from orchestration.kusto.analysis import KINDS, Analysis, Key
 from orchestration.kusto.commands import part_of
 from orchestration.kusto.definitions import Definition
+from orchestration.kusto.language.engine import Command
 from orchestration.kusto.objects import Fed, Kind
 
 
 def flow_problems(
-    definitions: Sequence[Definition], feeds: Sequence[Fed], filled: Collection[str]
+    definitions: Sequence[Definition], feeds: Sequence[Fed], filled: Collection[str], analysis: Analysis
 ) -> Iterator[Problem]:
     """Yield rows that would come twice, that nobody has validated, and that come to what they came from."""
     replacing = dict.fromkeys(filled, "a function fills, partition by partition")
@@ -27,6 +29,7 @@ def flow_problems(
         owned[fed.table] = f"{fed.file} feeds"
         if fed.replaces:
             replacing[fed.table] = f"{fed.file} replaces, partition by partition (`mode: snapshot`)"
+    secured = _secured(definitions)
     above = {one.made.name: [name for _, name, _ in one.sources] for one in definitions if _is_table(one)}
     for one in definitions:
         name = one.made.name
@@ -48,6 +51,13 @@ def flow_problems(
                 "rows that have been validated, and no others",
                 "fill a table of its own, by `.create-merge table`",
             )  # fmt: skip
+        for table in sorted({*secured} & _read_by_updates(one, analysis)):
+            yield one.file.problem(
+                _update_at(one),
+                f"an update policy reads `{table}`, on which {secured[table][0].file.name} enables row level"
+                " security: Kusto refuses one of them", "tables without row level security",
+                f"secure `{name}`, not `{table}`",
+            )  # fmt: skip
         if name in _all_above(name, above):
             yield one.file.problem(
                 _update_at(one), f"an update policy fills `{name}` from itself",
@@ -55,12 +65,66 @@ def flow_problems(
             )  # fmt: skip
 
 
+def flow_warnings(
+    definitions: Sequence[Definition], filled: Mapping[str, str], analysis: Analysis
+) -> Iterator[str]:
+    """Yield fills that row level security may hide rows from: it holds for the platform, too.
+
+    "The access restriction applies to all users, including database admins"
+    (https://learn.microsoft.com/kusto/management/row-level-security-policy).
+    """
+    for table, (one, command) in _secured(definitions).items():
+        for of, function in filled.items():
+            if (Kind.TABLE, table) in _all_read((Kind.FUNCTION, function), analysis):
+                line, column = one.file.place(command.extent.start if command.extent else 0)
+                yield (
+                    f"{one.file.name}:{line}:{column}: row level security of `{table}` holds for the"
+                    f" platform, too: it fills `{of}` with what {function}() may see; let the policy's query"
+                    " give it all"
+                )
+
+
+def _secured(definitions: Sequence[Definition]) -> dict[str, tuple[Definition, Command]]:
+    """Return {table: where row level security is enabled on it}."""
+    return {
+        one.made.name: (one, command)
+        for one in definitions
+        for command in one.commands
+        if command.kind == "AlterTablePolicyRowLevelSecurity"
+        and command.words[command.words.index("row_level_security", 5) + 1] == "enable"
+    }
+
+
+def _read_by_updates(one: Definition, analysis: Analysis) -> set[str]:
+    """Return the tables that a table's update policies read, directly or through functions."""
+    found, at = analysis.found[one.made.key], _update_at(one)
+    keys = {(kind, name) for kind, name, _ in one.sources}
+    for asked, query in found.queries if keys else ():
+        if asked.anywhere == at:
+            keys |= {(KINDS[read.kind], read.name) for read in query.reads}
+    through = {other for key in keys for other in {key, *_all_read(key, analysis)}}
+    return {name for kind, name in through if kind is Kind.TABLE}
+
+
+def _all_read(key: Key, analysis: Analysis) -> set[Key]:
+    """Return what a function or a view reads, however far."""
+    found, waiting = set[Key](), [key]
+    while waiting:
+        one = waiting.pop()
+        below = analysis.found[one].places if one in analysis.found and one[0] is not Kind.TABLE else ()
+        waiting += {*below} - found
+        found |= {*below}
+    return found
+
+
 def _is_table(one: Definition) -> bool:
     return one.made.kind is Kind.TABLE
 
 
 def _update_at(one: Definition) -> int:
-    return next(part.span.start for command in one.commands if (part := part_of(command, "UpdatePolicy")))
+    """Return where a table's update policy stands."""
+    parts = (part_of(command, "UpdatePolicy") for command in one.commands)
+    return next((part.span.start for part in parts if part), 0)
 
 
 def _all_above(table: str, above: Mapping[str, Sequence[str]]) -> set[str]:

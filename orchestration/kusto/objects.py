@@ -157,6 +157,7 @@ class KustoProject:
         objects: parents before children: tables, functions by what they read, views.
         feeds: the tables of the database that exports feed, each once for each export.
         filled: the tables that functions fill, each after those that it reads.
+        warnings: what a person should look at, each at its place, and nothing is refused for.
     """
 
     connection: str
@@ -166,3 +167,4 @@ class KustoProject:
     objects: Sequence[KustoObject] = ()
     feeds: Sequence[Fed] = ()
     filled: Sequence[FilledTable] = ()
+    warnings: Sequence[str] = ()

@@ -62,6 +62,14 @@ def query_problems(of: Definition, asked: Asked, query: Query) -> Iterator[Probl
             yield of.file.problem(asked.place(use.span.start), *wrong)
 
 
+def query_warnings(of: Definition, asked: Asked, query: Query) -> Iterator[str]:
+    """Yield what Microsoft's parser only warns of, each at its place."""
+    for one in query.diagnostics:
+        if one.severity == "Warning" and one.code not in _AS_ERRORS:
+            line, column = of.file.place(asked.place(one.span.start))
+            yield f"{of.file.name}:{line}:{column}: {one.code}: {one.message.rstrip('.')}"
+
+
 def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
     """Return what is wrong, what is expected, and the mend."""
     if use.what == "all":

@@ -257,6 +257,11 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "tables/Notes.kql:2:34", "in this order"),
     ({NEW: NOTES + update("Notes", "sales | take hint.remote=left 1 | project city")},
      "tables/Notes.kql:2:34", "does not give"),
+    ({NEW: NOTES + update("Notes", "F", "sales") + f".alter table Notes {SECURE} 'Notes'",
+      F: function(body="sales | join (G) on city | summarize n=count() by city"),
+      G: function("G", "stores"),
+      "tables/stores.kql": ".alter table stores policy row_level_security enable 'stores'"},
+     "tables/Notes.kql:2:34", "reads `stores`, on which kusto/tables/stores.kql enables row level security"),
     # database.yml.
     ({"database.yml": "conection: telemetry\n"}, "database.yml:1", "did you mean `connection`?"),
     ({"database.yml": "connection: telemetri\n"}, "database.yml:1", "did you mean `telemetry`?"),
@@ -413,6 +418,25 @@ def test_nothing_else_takes_rows_of_a_table_that_a_function_fills_nor_fills_it(t
     assert "which a function fills, partition" in told["kusto/" + V]
     assert "which a function fills, partition" in told["kusto/" + NEW]
     assert "an update policy fills `Daily`" in told["kusto/tables/Daily.kql"]
+
+
+def test_what_is_only_warned_of_is_told_and_refuses_nothing(tmp_path: Path) -> None:
+    files = {
+        F: function(body="G\n| summarize n=count() by city"),
+        G: function("G", "sales | take hint.remote=left 9"),
+        T: table("docstring 'x'", SECURE + ' "sales | where hint.remote=left city == \'a\'"'),
+    }  # fmt: skip
+    project, problems = read(tmp_path, files, filled={"Daily": "F"})
+    assert project is not None, problems
+    assert [one.rpartition("kusto/")[2].partition(" ")[0] for one in project.warnings] == [
+        "tables/sales.kql:2:68:", "functions/G.kql:1:46:", "tables/sales.kql:2:1:",
+    ]  # fmt: skip
+    assert "KS179: The name 'hint.remote'" in project.warnings[0]
+    assert "fills `Daily` with what F() may see" in project.warnings[2]
+    (tmp_path / "kusto" / T).write_text(table(SECURE.replace("enable", "disable") + ' "sales"'))
+    project, problems = load_kusto(tmp_path, feeds=FEEDS, filled={"Daily": "F"})
+    assert project is not None, problems
+    assert ["KS179" in one for one in project.warnings] == [True]
 
 
 def test_two_tables_do_not_fill_each_other(tmp_path: Path) -> None:

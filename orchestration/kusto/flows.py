@@ -66,22 +66,24 @@ def flow_problems(
 
 
 def flow_warnings(
-    definitions: Sequence[Definition], filled: Mapping[str, str], analysis: Analysis
+    definitions: Sequence[Definition], feeds: Sequence[Fed], filled: Mapping[str, str], analysis: Analysis
 ) -> Iterator[str]:
-    """Yield fills that row level security may hide rows from: it holds for the platform, too.
+    """Yield tables with row level security that the platform reads: it holds for the platform, too.
 
     "The access restriction applies to all users, including database admins"
     (https://learn.microsoft.com/kusto/management/row-level-security-policy).
     """
     for table, (one, command) in _secured(definitions).items():
+        means = [f"compares what {fed.export} has delivered" for fed in feeds if fed.table == table]
         for of, function in filled.items():
             if (Kind.TABLE, table) in _all_read((Kind.FUNCTION, function), analysis):
-                line, column = one.file.place(command.extent.start if command.extent else 0)
-                yield (
-                    f"{one.file.name}:{line}:{column}: row level security of `{table}` holds for the"
-                    f" platform, too: it fills `{of}` with what {function}() may see; let the policy's query"
-                    " give it all"
-                )
+                means.append(f"calls {function}() to fill `{of}`")
+        if means:
+            line, column = one.file.place(command.extent.start if command.extent else 0)
+            yield (
+                f"{one.file.name}:{line}:{column}: row level security of `{table}` holds for the platform,"
+                f" too, which {' and '.join(means)}; let the policy's query show it all rows"
+            )
 
 
 def _secured(definitions: Sequence[Definition]) -> dict[str, tuple[Definition, Command]]:

@@ -11,6 +11,7 @@ from orchestration.core.problems import Problem
 from orchestration.core.stages import Stage
 from orchestration.kusto.definitions import Asked, Definition
 from orchestration.kusto.language.engine import Query, Use
+from orchestration.kusto.objects import Kind
 
 # Of Microsoft's names; a newer parser may know more, which are looked at before they stand here.
 _SYNTAX = frozenset((
@@ -39,6 +40,10 @@ _PLUGINS = frozenset((
 _SANDBOXED, _MOST_GIVEN = ("python", "r"), 3
 _MAY_BE_NAMED = {"script_parameters", "spill_to_disk"}
 _DATABASE = "database"
+_NOT_IN_VIEWS = frozenset((
+    "PartitionByOperator", "PartitionOperator", "SerializeOperator", "SortOperator", "TopNestedOperator",
+    "TopOperator",
+))  # fmt: skip
 # Warnings that are errors here: `isfuzzy` lets a query run without a table, or on one that is not ours.
 _AS_ERRORS = frozenset({"KS205"})
 _UNKNOWN_DATABASE = "KS208"
@@ -60,6 +65,36 @@ def query_problems(of: Definition, asked: Asked, query: Query) -> Iterator[Probl
     for use in query.uses:
         if wrong := _wrong(of, use):
             yield of.file.problem(asked.place(use.span.start), *wrong)
+    if of.made.kind is Kind.VIEW and not any(one.severity == "Error" for one in query.diagnostics):
+        yield from _of_view(of, asked, query)
+
+
+def _of_view(of: Definition, asked: Asked, query: Query) -> Iterator[Problem]:
+    """Yield what Kusto refuses of a materialized view's query.
+
+    "Query parameter" of
+    https://learn.microsoft.com/kusto/management/materialized-views/materialized-view-create.
+    """
+    read = {one.name for one in query.reads}
+    for _, source, place in of.sources:
+        if source not in read:
+            yield of.file.problem(
+                place, f"the view's query does not read its source, `{source}`", f"a query of `{source}`",
+                "name the same table in both",
+            )  # fmt: skip
+    if query.ends != "SummarizeOperator":
+        yield of.file.problem(
+            asked.anywhere, "the view's query does not end with `summarize`", "`summarize … by …` as its end",
+            "write what follows into a function that reads the view",
+        )  # fmt: skip
+    for use in query.uses:
+        if use.what == "now" or use.name in _NOT_IN_VIEWS:
+            what = f"`{use.name}()`" if use.what == "now" else _spoken(use.name)
+            yield of.file.problem(
+                asked.place(use.span.start), f"the view's query has {what}",
+                "a query that gives the same whenever a row comes",
+                "write it into a function that reads the view",
+            )  # fmt: skip
 
 
 def query_warnings(of: Definition, asked: Asked, query: Query) -> Iterator[str]:

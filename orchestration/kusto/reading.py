@@ -69,7 +69,7 @@ def load_kusto(
     problems += _analysed_problems(definitions, analysis, feeds, filled or {})
     objects = [_object(one, analysis) for one in definitions]
     project = replace(
-        _project(said, feeds, objects), warnings=[*_warnings(definitions, analysis, filled or {})]
+        _project(said, feeds, objects), warnings=[*_warnings(definitions, analysis, feeds, filled or {})]
     )
     return project, problems
 
@@ -100,12 +100,12 @@ def _analysed_problems(
 
 
 def _warnings(
-    definitions: Sequence[Definition], analysis: Analysis, filled: Mapping[str, str]
+    definitions: Sequence[Definition], analysis: Analysis, feeds: Sequence[Fed], filled: Mapping[str, str]
 ) -> Iterator[str]:
     for one in definitions:
         for asked, query in analysis.found[one.made.key].queries:
             yield from query_warnings(one, asked, query)
-    yield from flow_warnings(definitions, filled, analysis)
+    yield from flow_warnings(definitions, feeds, filled, analysis)
 
 
 def _object(of: Definition, analysis: Analysis) -> KustoObject:

@@ -244,6 +244,18 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "sales.kql:1:34", "nobodys"),
     ({T: table(UPDATE + " @'[{\"Source\": \"stores\", \"Query\": \"sales\", \"ManagedIdentity\": \"x\"}]'")},
      "tables/sales.kql:1:34", "`ManagedIdentity`"),
+    # Views that Kusto refuses.
+    *(
+        ({V: view(query=query)}, where, what)
+        for query, where, what in (
+            ("sales | project city", "V.kql:1:53", "does not end with `summarize`"),
+            ("sales | summarize n=count() by city | where n > 1", "V.kql:1:53", "does not end with"),
+            ("stores | summarize n=count() by city", "V.kql:1:47", "does not read its source, `sales`"),
+            ("sales | where day > ago(1d) | summarize n=count() by city", "V.kql:1:", "has `ago()`"),
+            ("let d = now(); sales | where day > d | summarize n=count() by city", "V.kql:1:", "has `now()`"),
+            ("sales | top 5 by day | summarize n=count() by city", "V.kql:1:", "has top operator"),
+        )
+    ),
     # Rows that move by themselves.
     ({V: view(of="table days", query="days | summarize sum(n) by city")},
      "views/V.kql:1:47", "`mode: snapshot`"),
@@ -330,6 +342,8 @@ RIGHT: list[Mapping[str, str | bytes]] = [
         update("Notes", "sales | summarize n=count() by city", of).replace(".alter ", ".alter-merge ")
         for of in ("sales", "stores")
     ).replace('"stores", "Query": "sales', '"stores", "Query": "stores')},
+    {V: view(query="let d = 1; sales | where rank > d | lookup stores on city | summarize max(day) by city")},
+    {F: function(body="V | where n > 1 | top 5 by n"), V: view()},
     # A table is work if what makes it is.
     {F: function(), "work/" + T: OF_WORK + ".alter table sales docstring 'x'"},
     {"work/" + F: OF_WORK + function(body="tries")},
@@ -432,7 +446,8 @@ def test_what_is_only_warned_of_is_told_and_refuses_nothing(tmp_path: Path) -> N
         "tables/sales.kql:2:68:", "functions/G.kql:1:46:", "tables/sales.kql:2:1:",
     ]  # fmt: skip
     assert "KS179: The name 'hint.remote'" in project.warnings[0]
-    assert "fills `Daily` with what F() may see" in project.warnings[2]
+    said = "which compares what exp_sales has delivered and calls F() to fill `Daily`"
+    assert said in project.warnings[2]
     (tmp_path / "kusto" / T).write_text(table(SECURE.replace("enable", "disable") + ' "sales"'))
     project, problems = load_kusto(tmp_path, feeds=FEEDS, filled={"Daily": "F"})
     assert project is not None, problems

@@ -86,8 +86,8 @@ class Use:
 
     `what` is `syntax` (`name` is that of the operator or statement, as Microsoft's parser calls it), `plugin`
     (with the number of arguments `given`, and the names of those that are `named`), `call` (a function of
-    Kusto's own that gives an entity by a name), or `all` (tables that are not named: a wildcard, a search in
-    everything).
+    Kusto's own that gives an entity by a name), `now` (one that gives another value each moment), or `all`
+    (tables that are not named: a wildcard, a search in everything).
     """
 
     what: str
@@ -101,13 +101,14 @@ class Use:
 class Query:
     """An analysed query; `columns` are (name, Kusto type), None if it gives no table.
 
-    `called` is the function's name where it is one call and nothing else.
+    `ends` is the operator that it ends with, as Microsoft's parser calls it; "" for none.
     """
 
     diagnostics: Sequence[Diagnostic]
     reads: Sequence[Read]
     uses: Sequence[Use]
     columns: Sequence[tuple[str, str]] | None
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,7 @@ class KustoLanguage:
                 for one in answer["uses"]
             ],
             None if columns is None else [(one["name"], one["type"]) for one in columns],
+            answer["ends"],
         )
 
     def call(self, text: str) -> str:

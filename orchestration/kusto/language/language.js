@@ -223,6 +223,8 @@ var sluice = (function () {
           const given = listed(element.ArgumentList.Expressions).map((one) => one.Element);
           const named = given.filter((one) => kindNames[one.Kind] === "SimpleNamedExpression");
           use("plugin", name, element, { given: given.length, named: named.map((one) => nameOf(one.Name)) });
+        } else if (name === "now" || name === "ago") {
+          use("now", name, element);
         } else if (builtin(name)) {
           const entity = entityOf(element.ResultType, state);
           if (entity && (name === "table" || name === "materialized_view")) read(entity, element.ResultType, element);
@@ -245,8 +247,14 @@ var sluice = (function () {
       found.push({ start: span(declared.Body)[0], end: span(declared.Body)[1], code: "KS", severity: "Error", message: "The function has no query" });
     return {
       diagnostics: found, reads: Object.values(reads), uses: Object.values(uses),
-      columns: columnsOf(body ? body.ResultType : code.ResultType),
+      columns: columnsOf(body ? body.ResultType : code.ResultType), ends: lastOperator(code.Syntax),
     };
+  }
+
+  // The kind of the operator that a query ends with.
+  function lastOperator(root) {
+    const last = listed(root.Statements).map((one) => one.Element).pop(), found = last && last.Expression;
+    return found && kindNames[found.Kind] === "PipeExpression" ? kindNames[found.Operator.Kind] : "";
   }
 
   // The expression of a text that is one statement.

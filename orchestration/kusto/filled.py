@@ -78,6 +78,14 @@ def with_filled(
                 f"`{entry.table}` is filled by two files", expected=f"one; {other.file.name} is there",
                 mend="take one of them away, or fill another table",
             )  # fmt: skip
+    for one in project.objects:
+        for kind, name in one.reads if one.stage is Stage.PRODUCTION else ():
+            if kind is Kind.TABLE and name in entries and entries[name].stage is Stage.WORK:
+                entries[name].file.complain(
+                    f"production's {one.file} reads `{name}`, which is filled as work",
+                    expected="what is production's: it alone is filled there",
+                    mend=f"`git mv {entries[name].file.name} {_FOLDERS[Stage.PRODUCTION]}`",
+                )  # fmt: skip
     look = _Look(project, exports, cut, entries)
     tables = [table for name in sorted(entries) if (table := look.table(name)) is not None]
     problems += chain.from_iterable(file.problems for _, file in files)

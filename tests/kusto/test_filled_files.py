@@ -146,6 +146,10 @@ def test_a_table_is_cut_as_what_feeds_it(
             1, "reads the table that it fills: F → u → G → t",
         ),
         (
+            {"work/filled/t.yml": "F"}, (function("F", "days"), function("G", "t")),
+            1, "production's kusto/functions/G.kql reads `t`, which is filled as work",
+        ),
+        (
             {"filled/t.yml": "F"}, (function("F", "days", stage=Stage.WORK),),
             1, "`F` is work (kusto/functions/F.kql)",
         ),

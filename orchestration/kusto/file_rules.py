@@ -206,7 +206,15 @@ def _policies(file: KqlFile, command: Command) -> Iterator[Problem]:
                     part.span.start, "an update policy reads tables that it does not name",
                     "`Source`, one table", "write one policy for each",
                 )  # fmt: skip
-    if (kept := retention_of(file, command)) and not isinstance(ticks(kept[0]), int):
+    kept = retention_of(file, command)
+    if command.kind == "AlterTablePolicyRetention" and kept is None:
+        part = part_of(command, "RetentionPolicy")
+        yield file.problem(
+            part.span.start if part else 0, "a retention policy does not say for how long",
+            "`SoftDeletePeriod`: what `.alter` does not say is as Kusto has it",
+            "write it, as `365.00:00:00`, or write `.alter-merge`",
+        )  # fmt: skip
+    if kept and not isinstance(ticks(kept[0]), int):
         yield file.problem(
             kept[1], f"`{kept[0]}` is no time span", "days, or `days.hours:minutes:seconds`",
             "write it as `365d`, in JSON as `365.00:00:00`",

@@ -27,7 +27,7 @@ _UNSEEN = re.compile(
 # What is nested deeper the parser takes minutes for, and the service refuses.
 _DEEPEST = 200
 _BRACKETS = re.compile(r"[(\[{]|[)\]}]")
-_COMMENT = re.compile(r"\s*//\s*(?P<word>[a-z]+):\s*(?P<said>.*?)\s*")
+_COMMENT = re.compile(r"\s*//\s*(?P<word>[A-Za-z]+):\s*(?P<said>.*?)\s*")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class KqlFile:
             if line.strip() and not line.strip().startswith("//"):
                 break
             if comment := _COMMENT.fullmatch(line):
-                found.setdefault(comment["word"], (comment["said"], start + comment.start("said")))
+                found.setdefault(comment["word"].lower(), (comment["said"], start + comment.start("said")))
             start += len(line) + 1
         return found
 

@@ -114,6 +114,9 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "F.kql:1:12", "sample"),
     ({F: "// sample: F('x'); sales\n" + function(parameters="a:string")}, "functions/F.kql:1:12", "sample"),
     ({F: "// sample: F(toscalar(sales | count))\n" + function(parameters="a:long")}, "F.kql:1:12", "sample"),
+    ({F: "// Sample: F(strcat('a', 'b'))\n" + function(parameters="a:string")}, "F.kql:1:12", "sample"),
+    ({F: "// sample: F(now(toscalar(sales | count)))\n" + function(parameters="a:datetime")},
+     "functions/F.kql:1:12", "sample"),
     ({F: "// sample: .drop table sales\n" + function()}, "functions/F.kql:1:12", "sample"),
     ({V: "// sample: V()\n" + view()}, "views/V.kql:1:12", "sample"),
     ({F: "// sample: F('x') // F()\n" + function(parameters="a:string")}, "functions/F.kql:1:12", "sample"),
@@ -215,8 +218,11 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "sales.kql:1:37", "retention policy has `softDeletePeriod`"),
     ({T: table("policy retention '{\"SoftDeletePeriod\": 0}'")}, "sales.kql:1:37", "is no time span"),
     # Said twice.
+    ({T: table("policy retention '{\"Recoverability\": \"Disabled\"}'")},
+     "sales.kql:1:37", "does not say for how long"),
     ({T: table("docstring 'a'", "docstring 'b'")}, "tables/sales.kql:2:1", "says the doc string twice"),
-    ({T: table("policy retention '{}'", ".alter-merge table sales policy retention softdelete = 9d")},
+    ({T: table("policy retention '{\"SoftDeletePeriod\": \"9.00:00:00\"}'",
+               ".alter-merge table sales policy retention softdelete = 9d")},
      "tables/sales.kql:2:1", "says the policy retention twice"),
     ({T: ".alter-merge table sales column-docstrings (city:'x', city:'y')"},
      "sales.kql:1:55", "docstring of `city` twice"),
@@ -299,6 +305,8 @@ RIGHT: list[Mapping[str, str | bytes]] = [
         + function(body="T | where city == c", parameters="T:(city:string), c:string")},
     {F: "// sample: F(-1, dynamic([1]), datetime(2024-01-01), 1h)\n"
         + function(parameters="a:long, b:dynamic, c:datetime, d:timespan")},
+    {F: "// Sample: F(ago(1d), now(), c=1)\n"
+        + function(parameters="a:datetime, b:datetime, c:long", body="sales | where day between (a .. b)")},
     {F: function(body="T | take 1", parameters="T:(*)"), G: function("G", "F(sales)")},
     {"functions/my f.kql": function("['my f']"), G: function("G", '["my f"]() | count')},
     {"functions/a.b.kql": function("['a.b']")},

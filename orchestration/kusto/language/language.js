@@ -190,6 +190,9 @@ var sluice = (function () {
     return symbol instanceof S.FunctionSymbol && state.IsDatabaseFunction(symbol) ? "function" : "";
   }
 
+  // Functions that give another value each moment.
+  const moving = ["now", "ago"];
+
   // One query in a database: what is wrong, what it reads, what of the language it uses that may reach further,
   // and the columns that it gives (null: no table).
   function query(text, state) {
@@ -220,17 +223,16 @@ var sluice = (function () {
       if (kind === "FunctionCallExpression") {
         const name = nameOf(element.Name);
         if (element.Parent && kindNames[element.Parent.Kind] === "EvaluateOperator") {
-          const given = listed(element.ArgumentList.Expressions).map((one) => one.Element);
-          const named = given.filter((one) => kindNames[one.Kind] === "SimpleNamedExpression");
-          use("plugin", name, element, { given: given.length, named: named.map((one) => nameOf(one.Name)) });
-        } else if (name === "now" || name === "ago") {
+          const all = given(element), named = all.filter((one) => kindNames[one.Kind] === "SimpleNamedExpression");
+          use("plugin", name, element, { given: all.length, named: named.map((one) => nameOf(one.Name)) });
+        } else if (moving.includes(name)) {
           use("now", name, element);
         } else if (builtin(name)) {
           const entity = entityOf(element.ResultType, state);
           if (entity && (name === "table" || name === "materialized_view")) read(entity, element.ResultType, element);
           else {
-            const first = listed(element.ArgumentList.Expressions)[0];
-            use("call", name, element, { given: first && first.Element.IsLiteral ? 1 : 0 });
+            const first = given(element)[0];
+            use("call", name, element, { given: first && first.IsLiteral ? 1 : 0 });
           }
         }
       }
@@ -263,16 +265,23 @@ var sluice = (function () {
     return statements.length === 1 && statements[0].Element && statements[0].Element.Expression;
   }
 
-  // The function that a text calls with literals and names alone, if it does nothing else; nothing of a database
-  // is known.
+  // The function that a text calls with literals, names and moments alone, if it does nothing else; nothing of a
+  // database is known.
   function call(text) {
     const code = K.KustoCode.Parse(text, K.GlobalState.Default);
     const found = code.Kind === "Query" && !listed(code.GetDiagnostics()).length && only(code.Syntax);
     if (!found || kindNames[found.Kind] !== "FunctionCallExpression") return "";
     if (span(found)[1] !== text.trimEnd().length) return "";  // a comment would swallow what is asked of it
-    const given = listed(found.ArgumentList.Expressions).map((one) => one.Element);
-    return given.every((one) => one.IsLiteral || /^(?:DynamicExpression|UnaryMinusExpression|NameReference)$/.test(kindNames[one.Kind]))
-      ? nameOf(found.Name) : "";
+    return given(found).every(isPlain) ? nameOf(found.Name) : "";
+  }
+
+  const given = (called) => listed(called.ArgumentList.Expressions).map((one) => one.Element);
+
+  function isPlain(one) {
+    const kind = kindNames[one.Kind];
+    if (kind === "SimpleNamedExpression") return isPlain(one.Expression);
+    if (kind === "FunctionCallExpression") return moving.includes(nameOf(one.Name)) && given(one).every(isPlain);
+    return one.IsLiteral || ["DynamicExpression", "UnaryMinusExpression", "NameReference"].includes(kind);
   }
 
   let state = null;

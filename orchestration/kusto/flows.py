@@ -51,7 +51,15 @@ def flow_problems(
                 "rows that have been validated, and no others",
                 "fill a table of its own, by `.create-merge table`",
             )  # fmt: skip
-        for table in sorted({*secured} & _read_by_updates(one, analysis)):
+        read = _read_by_updates(one, analysis)
+        for _, source, place in one.sources:
+            if source not in read and (Kind.TABLE, source) in analysis.known:
+                yield one.file.problem(
+                    place, f"an update policy of the source `{source}` does not read it: whenever that gets a"
+                    " row, it would add all that it reads", f"a query of `{source}`",
+                    "name the same table in both",
+                )  # fmt: skip
+        for table in sorted({*secured} & read):
             yield one.file.problem(
                 _update_at(one),
                 f"an update policy reads `{table}`, on which {secured[table][0].file.name} enables row level"
@@ -99,11 +107,12 @@ def _secured(definitions: Sequence[Definition]) -> dict[str, tuple[Definition, C
 
 def _read_by_updates(one: Definition, analysis: Analysis) -> set[str]:
     """Return the tables that a table's update policies read, directly or through functions."""
-    found, at = analysis.found[one.made.key], _update_at(one)
-    keys = {(kind, name) for kind, name, _ in one.sources}
-    for asked, query in found.queries if keys else ():
-        if asked.anywhere == at:
-            keys |= {(KINDS[read.kind], read.name) for read in query.reads}
+    updates = {part.span.start for command in one.commands if (part := part_of(command, "UpdatePolicy"))}
+    keys = {
+        (KINDS[read.kind], read.name)
+        for asked, query in analysis.found[one.made.key].queries if asked.anywhere in updates
+        for read in query.reads
+    }  # fmt: skip
     through = {other for key in keys for other in {key, *_all_read(key, analysis)}}
     return {name for kind, name in through if kind is Kind.TABLE}
 

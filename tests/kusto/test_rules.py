@@ -270,6 +270,8 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "tables/Notes.kql:2:40", "exports/exp_days.yml replaces"),
     ({T: update("sales", "stores | project day=now(), city, item=store, bottles=1, rank=toint(1)", "stores")},
      "tables/sales.kql:1:34", "which exports/exp_sales.yml feeds"),
+    ({NEW: NOTES + update("Notes", "stores | summarize n=count() by city")},
+     "tables/Notes.kql:2:34", "source `sales` does not read it"),
     ({NEW: NOTES + update("Notes", "Notes", "Notes")}, "tables/Notes.kql:2:34", "from itself"),
     ({NEW: NOTES + update("Notes", "sales | summarize n=count() by city | project n, city")},
      "tables/Notes.kql:2:34", "in this order"),

@@ -240,20 +240,21 @@ def keeps_nothing(span: str) -> bool:
 
 def _objects(text: str) -> list[dict[str, Any]]:
     """Return the objects of a policy's JSON, a list or one alone; nothing of what is none."""
-    try:
-        read = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
+    read = _json(text)
     listed = read if isinstance(read, list) else [read]
     return listed if all(isinstance(one, dict) for one in listed) else []
 
 
 def _is_json(text: str, is_list: bool) -> bool:
-    try:
-        read = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
+    read = _json(text)
     return isinstance(read, list) is is_list and (read in ([], {}) or bool(_objects(text)))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _twice(file: KqlFile, read: Commands) -> Iterator[Problem]:

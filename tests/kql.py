@@ -26,7 +26,13 @@ STORES = Fed(
     "stores", "exp_stores", "telemetry", Stage.PRODUCTION, [("store", "string"), ("city", "string")],
     "exports/exp_stores.yml",
 )  # fmt: skip
-FEEDS = (SALES, STORES)
+# A table whose partitions are replaced, and one that is work.
+DAYS = Fed(
+    "days", "exp_days", "telemetry", Stage.PRODUCTION, [("city", "string"), ("n", "long")],
+    "exports/exp_days.yml", replaces=True,
+)  # fmt: skip
+TRIES = Fed("tries", "exp_tries", "telemetry", Stage.WORK, [("city", "string")], "exports/work/exp_tries.yml")
+FEEDS = (SALES, STORES, DAYS, TRIES)
 DATABASE = "connection: telemetry\n"
 
 

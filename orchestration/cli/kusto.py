@@ -6,7 +6,7 @@ database (`kusto_database`).
 
 import typer
 
-from orchestration.cli.opened import DataDir, ProjectDir, opened, out
+from orchestration.cli.opened import DataDir, ProjectDir, err, opened, out
 from orchestration.core.problems import ProjectError
 
 app = typer.Typer(help="KQL in git: functions, views and policies of a database of Azure Data Explorer.")
@@ -35,6 +35,8 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
     if found is None:
         out.print("there is no kusto/: nothing to check")
         return
+    for warning in found.warnings:
+        err.print(f"warning: {warning}", style="yellow", markup=False)
     counted = {
         kind: sum(one.kind is kind for one in found.objects) for kind in {o.kind for o in found.objects}
     }

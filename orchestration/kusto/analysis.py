@@ -24,7 +24,7 @@ from orchestration.kusto.parsed import Parses, digest_of
 
 Columns = Sequence[tuple[str, str]]
 Key = tuple[Kind, str]
-_KINDS = {"table": Kind.TABLE, "view": Kind.VIEW, "function": Kind.FUNCTION}
+KINDS = {"table": Kind.TABLE, "view": Kind.VIEW, "function": Kind.FUNCTION}
 _WORD = re.compile(r"\w+")
 # What may read what it does not name as it is: by a wildcard, in all tables, by an escape.
 _ALL = re.compile(r"[\w\]]\*|\*\w|\\|\b(?:union|find|search)\b")
@@ -64,7 +64,7 @@ class Analysed:
         found = dict(self.sources)
         for asked, query in self.queries:
             for read in () if asked.sample else query.reads:
-                found.setdefault((_KINDS[read.kind], read.name), asked.place(read.span.start))
+                found.setdefault((KINDS[read.kind], read.name), asked.place(read.span.start))
         return found
 
 

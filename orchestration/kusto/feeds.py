@@ -15,6 +15,7 @@ from orchestration.compute.exact_parquet import write_exact
 from orchestration.compute.sql import quoted
 from orchestration.delivery.export_files.exports import Export
 from orchestration.destinations.adx.types import columns_of
+from orchestration.destinations.base import Mode
 from orchestration.destinations.errors import DeliveryError
 from orchestration.kusto.objects import Fed
 
@@ -41,6 +42,7 @@ def feeds_of(exports: Iterable[Export], columns: Mapping[str, Sequence[tuple[str
                 export.place[2], export.name, destination.connection, export.stage,
                 [(column.name, column.type) for column in made], export.file.name,
                 [(column.name, column.remark) for column in made if column.remark],
+                export.spec.mode == Mode.SNAPSHOT,
             )
         )  # fmt: skip
     return found

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.stages import Stage
@@ -16,6 +17,7 @@ from orchestration.kusto.commands import ALLOWED, Commands, errors, part_of, par
 from orchestration.kusto.files import KqlFile
 from orchestration.kusto.language.engine import Command
 from orchestration.kusto.objects import Kind
+from orchestration.kusto.spellings import ticks
 
 NAMED = {
     Kind.FUNCTION: "FunctionName",
@@ -57,9 +59,14 @@ _JSON = {
     "UpdatePolicy": "a list, as `[{\"IsEnabled\": true, \"Source\": \"T\", \"Query\": \"F()\"}]`",
     "MappingFormat": "a list, as `[{\"column\": \"a\", \"Properties\": {\"path\": \"$.a\"}}]`",
 }  # fmt: skip
-_UPDATES = (
-    "IsEnabled", "Source", "SourceIsWildCard", "Query", "IsTransactional", "PropagateIngestionProperties",
-)  # fmt: skip
+_KEYS = {
+    "RetentionPolicy": ("SoftDeletePeriod", "Recoverability"),
+    "UpdatePolicy": (
+        "IsEnabled", "Source", "SourceIsWildCard", "Query", "IsTransactional", "PropagateIngestionProperties",
+    ),
+}  # fmt: skip
+_DAY = 864_000_000_000  # in ticks
+_OF_COLUMNS = {"CreateMergeTable": "column", "AlterMergeTableColumnDocStrings": "docstring of"}
 
 
 def _of_work(file: KqlFile) -> Iterator[Problem]:
@@ -93,8 +100,7 @@ def file_problems(file: KqlFile, read: Commands) -> Iterator[Problem]:
         yield from _named(file, command)
         yield from _properties(file, command)
         yield from _policies(file, command)
-    if file.kind is Kind.FUNCTION:
-        yield from _function(file, read.commands[0])
+    yield from _twice(file, read)
     yield from _of_work(file)
 
 
@@ -185,59 +191,98 @@ def _policies(file: KqlFile, command: Command) -> Iterator[Problem]:
             mapping.span.start, f"`{mapping.value}` is a name that deliveries give",
             f"a name that does not begin with `{_MAPPING}`", "choose another name",
         )  # fmt: skip
-    if (part := part_of(command, "UpdatePolicy")) and _is_json(part.value, True):
-        for one in json.loads(part.value):
+    for policy, known in _KEYS.items():
+        part = part_of(command, policy)
+        for one in _objects(part.value) if part else ():
+            assert part is not None
             for word in one:
-                if word not in _UPDATES:
+                if word not in known:
                     yield file.problem(
-                        part.span.start, f"an update policy has `{word}`", f"one of: {', '.join(_UPDATES)}",
-                        did_you_mean(word, _UPDATES),
+                        part.span.start, f"{_spaced(policy)} has `{word}`", f"one of: {', '.join(known)}",
+                        did_you_mean(word, known),
                     )  # fmt: skip
             if one.get("SourceIsWildCard"):
                 yield file.problem(
                     part.span.start, "an update policy reads tables that it does not name",
                     "`Source`, one table", "write one policy for each",
                 )  # fmt: skip
+    kept = retention_of(file, command)
+    if command.kind == "AlterTablePolicyRetention" and kept is None:
+        part = part_of(command, "RetentionPolicy")
+        yield file.problem(
+            part.span.start if part else 0, "a retention policy does not say for how long",
+            "`SoftDeletePeriod`: what `.alter` does not say is as Kusto has it",
+            "write it, as `365.00:00:00`, or write `.alter-merge`",
+        )  # fmt: skip
+    if kept and not isinstance(ticks(kept[0]), int):
+        yield file.problem(
+            kept[1], f"`{kept[0]}` is no time span", "days, or `days.hours:minutes:seconds`",
+            "write it as `365d`, in JSON as `365.00:00:00`",
+        )  # fmt: skip
 
 
-def retention_of(command: Command) -> tuple[str, int] | None:
+def retention_of(file: KqlFile, command: Command) -> tuple[str, int] | None:
     """Return for how long a command lets a table keep rows, as it is written, and where, if it does."""
     if part := part_of(command, "SoftDeleteValue"):
-        return part.value, part.span.start
-    if (part := part_of(command, "RetentionPolicy")) and _is_json(part.value, False):
-        said = json.loads(part.value)
-        found = next((said[key] for key in said if key.casefold() == "softdeleteperiod"), None)
-        return (str(found), part.span.start) if found is not None else None
-    return None
+        # Its value is not asked for: Microsoft's parser makes nothing of `time(10.00:00:00)`.
+        return file.text[part.span.start : part.span.end], part.span.start
+    part = part_of(command, "RetentionPolicy")
+    said = _objects(part.value) if part else []
+    found = said[0].get("SoftDeletePeriod") if said else None
+    return (str(found), part.span.start) if part and found is not None else None
 
 
 def keeps_nothing(span: str) -> bool:
-    """Whether a time span, as the service writes it, is less than a day."""
-    days = re.match(r"(\d+)(?:\.|d|$)", span)
-    return days is None or int(days[1]) == 0
+    """Whether a time span is less than a day; of what is none, Kusto tells."""
+    kept = ticks(span)
+    return isinstance(kept, int) and kept < _DAY
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """Return the objects of a policy's JSON, a list or one alone; nothing of what is none."""
+    read = _json(text)
+    listed = read if isinstance(read, list) else [read]
+    return listed if all(isinstance(one, dict) for one in listed) else []
 
 
 def _is_json(text: str, is_list: bool) -> bool:
+    read = _json(text)
+    return isinstance(read, list) is is_list and (read in ([], {}) or bool(_objects(text)))
+
+
+def _json(text: str) -> Any:
     try:
-        read = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    if is_list:
-        return isinstance(read, list) and all(isinstance(one, dict) for one in read)
-    return isinstance(read, dict)
+        return None
 
 
-def _function(file: KqlFile, command: Command) -> Iterator[Problem]:
+def _twice(file: KqlFile, read: Commands) -> Iterator[Problem]:
+    """Yield what is said again: of two words the later would hold, and the earlier differ at each plan."""
     seen = set[str]()
-    for one in parts_of(command, "NameAndType"):
-        names = [p for p in parts_of(command, "Name") if one.span.start <= p.span.start < one.span.end]
-        if names and names[0].value in seen:
-            yield file.problem(
-                names[0].span.start, f"has the parameter `{names[0].value}` twice", "each once",
-                "rename one of them",
-            )  # fmt: skip
-        seen.add(names[0].value if names else "")
-    if (body := part_of(command, "Body")) and not re.sub(
-        r"//[^\n]*", "", file.text[body.span.start + 1 : body.span.end - 1]
-    ).strip():
-        yield file.problem(body.span.start, "has no query", "one between the braces", "write it")
+    for command in read.commands:
+        for what, place in _says(command):
+            if what in seen:
+                yield file.problem(place, f"says {what} twice", "each once", "take one of them away")
+            seen.add(what)
+
+
+def _says(command: Command) -> Iterator[tuple[str, int]]:
+    """Yield what a command says, in words that are the same where it is said again, and where."""
+    if command.kind == "CreateOrAlterFunction":
+        for one in parts_of(command, "NameAndType"):
+            names = (p for p in parts_of(command, "Name") if one.span.start <= p.span.start < one.span.end)
+            yield from ((f"the parameter `{name.value}`", name.span.start) for name in [*names][:1])
+    elif command.kind in _OF_COLUMNS:
+        for name in parts_of(command, "ColumnName"):
+            yield f"the {_OF_COLUMNS[command.kind]} `{name.value}`", name.span.start
+    elif name := part_of(command, "MappingName"):
+        kind = command.words[command.words.index("ingestion", 8) + 1]
+        yield f"the mapping `{name.value}` of {kind}", name.span.start
+    elif command.extent and command.kind != "AlterMergeTablePolicyUpdate":  # that adds to what is there
+        said = command.kind.removeprefix("AlterMerge").removeprefix("Alter").removeprefix("Table")
+        yield f"the {_spaced(said)}", command.extent.start
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: f" {found[0]}", name).lower()

@@ -18,12 +18,16 @@ SUFFIX = ".kql"
 # A command is a text of some kilobytes; a longer one is refused by the service, or somebody's data.
 _LONGEST = 262_144
 # What a reader does not see, or sees elsewhere than where the parser has it: control characters, line ends
-# that are one for some programs only, and marks that turn the direction of writing.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+# that are one for some programs only, marks that turn the direction of writing, and what has no width.
+# Joiners stay: scripts and emojis are written with them.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 # What is nested deeper the parser takes minutes for, and the service refuses.
 _DEEPEST = 200
 _BRACKETS = re.compile(r"[(\[{]|[)\]}]")
-_COMMENT = re.compile(r"\s*//\s*(?P<word>[a-z]+):\s*(?P<said>.*?)\s*")
+_COMMENT = re.compile(r"\s*//\s*(?P<word>[A-Za-z]+):\s*(?P<said>.*?)\s*")
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class KqlFile:
             if line.strip() and not line.strip().startswith("//"):
                 break
             if comment := _COMMENT.fullmatch(line):
-                found.setdefault(comment["word"], (comment["said"], start + comment.start("said")))
+                found.setdefault(comment["word"].lower(), (comment["said"], start + comment.start("said")))
             start += len(line) + 1
         return found
 
@@ -126,7 +130,7 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
         return file.problem(
             unseen.start(), f"has the character U+{ord(unseen[0]):04X}, which nobody sees",
             "no control characters but tabs and ends of lines, and no marks of direction",
-            f"take it away, or write it as `\\u{ord(unseen[0]):04x}` in a string",
+            f"take it away, or write it as `{_escaped(unseen[0])}` in a string",
         )  # fmt: skip
     depth = 0
     for bracket in _BRACKETS.finditer(file.text):
@@ -137,6 +141,11 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
                 "cut it into several functions",
             )  # fmt: skip
     return file
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _strangers(project_dir: Path, stages: Collection[Stage]) -> Iterator[Problem]:

@@ -23,7 +23,6 @@ from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.export_files.strict import Strict
 from orchestration.destinations.adx.replacing import STAGING
 from orchestration.destinations.adx.types import is_name
-from orchestration.destinations.base import Mode
 from orchestration.kusto.objects import FilledTable, Kind, KustoObject, KustoProject
 
 _SUFFIXES = (".yml", ".yaml")
@@ -82,6 +81,14 @@ def with_filled(
                 f"`{entry.table}` is filled by two files", expected=f"one; {other.file.name} is there",
                 mend="take one of them away, or fill another table",
             )  # fmt: skip
+    for one in project.objects:
+        for kind, name in one.reads if one.stage is Stage.PRODUCTION else ():
+            if kind is Kind.TABLE and name in entries and entries[name].stage is Stage.WORK:
+                entries[name].file.complain(
+                    f"production's {one.file} reads `{name}`, which is filled as work",
+                    expected="what is production's: it alone is filled there",
+                    mend=f"`git mv {entries[name].file.name} {_FOLDERS[Stage.PRODUCTION]}`",
+                )  # fmt: skip
     look = _Look(project, exports, cut, entries)
     tables = [table for name in sorted(entries) if (table := look.table(name)) is not None]
     problems += chain.from_iterable(file.problems for _, file in files)
@@ -173,7 +180,6 @@ class _Look:
                 expected=f"a function of tables that exports of connection `{self._project.connection}` feed",
                 mend="read such a table, or take this file away", at=("function",),
             )  # fmt: skip
-        self._views(entry, reads, feeding)
         cuts = {self._cut_of(export) for export in feeding.values()}
         cuts |= {table.partitioning for table in above if table is not None}
         partitioning = self._partitioning(entry, cuts) if cuts else None
@@ -278,23 +284,6 @@ class _Look:
             own = self._reads(function, through=False)
             return _Reads(own.objects, tables)
         return _Reads(objects, tables)
-
-    def _views(self, entry: _Entry, reads: _Reads, feeding: Mapping[str, Export]) -> None:
-        """Refuse a view over what an export replaces: it keeps what was there before."""
-        for kind, name in reads.objects:
-            view = self._objects[(kind, name)]
-            replaced = [
-                table for of, table in view.reads
-                if of is Kind.TABLE and table in feeding and feeding[table].spec.mode == Mode.SNAPSHOT
-            ]  # fmt: skip
-            if kind is Kind.VIEW and replaced:
-                entry.file.complain(
-                    f"{entry.spec.function} reads the view {name} of `{replaced[0]}`, whose partitions"
-                    f" {feeding[replaced[0]].file.name} replaces (`mode: snapshot`): a materialized view"
-                    " keeps what was taken out of its table",
-                    expected="what the table holds now",
-                    mend="read the table itself, or let the export append", at=("function",),
-                )  # fmt: skip
 
     def _cut_of(self, export: Export) -> Partitioning:
         return _UNCUT if export.spec.latest_only else self._cut(export)

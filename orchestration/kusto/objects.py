@@ -139,7 +139,8 @@ class FilledTable:
 class Fed:
     """A table that an export feeds: its columns are the export's, as (name, Kusto type).
 
-    `remarks` are what the docstrings of some columns say of how they are sent, `file` is the export's own.
+    `remarks` are what the docstrings of some columns say of how they are sent, `file` is the export's own,
+    `replaces`: it takes the rows of a partition out when it sends that one again (`mode: snapshot`).
     """
 
     table: str
@@ -149,6 +150,7 @@ class Fed:
     columns: Sequence[tuple[str, str]]
     file: str = ""
     remarks: Sequence[tuple[str, str]] = ()
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class KustoProject:
         objects: parents before children: tables, functions by what they read, views.
         feeds: the tables of the database that exports feed, each once for each export.
         filled: the tables that functions fill, each after those that it reads.
+        warnings: what a person should look at, each at its place, and nothing is refused for.
     """
 
     connection: str
@@ -172,3 +175,4 @@ class KustoProject:
     objects: Sequence[KustoObject] = ()
     feeds: Sequence[Fed] = ()
     filled: Sequence[FilledTable] = ()
+    warnings: Sequence[str] = ()

@@ -11,6 +11,7 @@ from orchestration.core.problems import Problem
 from orchestration.core.stages import Stage
 from orchestration.kusto.definitions import Asked, Definition
 from orchestration.kusto.language.engine import Query, Use
+from orchestration.kusto.objects import Kind
 
 # Of Microsoft's names; a newer parser may know more, which are looked at before they stand here.
 _SYNTAX = frozenset((
@@ -35,9 +36,14 @@ _PLUGINS = frozenset((
     "ipv4_lookup", "ipv6_lookup", "narrow", "new_activity_metrics", "pivot", "preview",
     "rolling_percentile", "rows_near", "sequence_detect", "session_count", "sliding_window_counts",
 ))  # fmt: skip
-# Code in a sandbox; a fourth argument names files that it fetches.
+# Code in a sandbox; a fourth argument, or `external_artifacts=…`, names files that it fetches.
 _SANDBOXED, _MOST_GIVEN = ("python", "r"), 3
+_MAY_BE_NAMED = {"script_parameters", "spill_to_disk"}
 _DATABASE = "database"
+_NOT_IN_VIEWS = frozenset((
+    "PartitionByOperator", "PartitionOperator", "SerializeOperator", "SortOperator", "TopNestedOperator",
+    "TopOperator",
+))  # fmt: skip
 # Warnings that are errors here: `isfuzzy` lets a query run without a table, or on one that is not ours.
 _AS_ERRORS = frozenset({"KS205"})
 _UNKNOWN_DATABASE = "KS208"
@@ -59,6 +65,44 @@ def query_problems(of: Definition, asked: Asked, query: Query) -> Iterator[Probl
     for use in query.uses:
         if wrong := _wrong(of, use):
             yield of.file.problem(asked.place(use.span.start), *wrong)
+    if of.made.kind is Kind.VIEW and not any(one.severity == "Error" for one in query.diagnostics):
+        yield from _of_view(of, asked, query)
+
+
+def _of_view(of: Definition, asked: Asked, query: Query) -> Iterator[Problem]:
+    """Yield what Kusto refuses of a materialized view's query.
+
+    "Query parameter" of
+    https://learn.microsoft.com/kusto/management/materialized-views/materialized-view-create.
+    """
+    read = {one.name for one in query.reads}
+    for _, source, place in of.sources:
+        if source not in read:
+            yield of.file.problem(
+                place, f"the view's query does not read its source, `{source}`", f"a query of `{source}`",
+                "name the same table in both",
+            )  # fmt: skip
+    if query.ends != "SummarizeOperator":
+        yield of.file.problem(
+            asked.anywhere, "the view's query does not end with `summarize`", "`summarize … by …` as its end",
+            "write what follows into a function that reads the view",
+        )  # fmt: skip
+    for use in query.uses:
+        if use.what == "now" or use.name in _NOT_IN_VIEWS:
+            what = f"`{use.name}()`" if use.what == "now" else _spoken(use.name)
+            yield of.file.problem(
+                asked.place(use.span.start), f"the view's query has {what}",
+                "a query that gives the same whenever a row comes",
+                "write it into a function that reads the view",
+            )  # fmt: skip
+
+
+def query_warnings(of: Definition, asked: Asked, query: Query) -> Iterator[str]:
+    """Yield what Microsoft's parser only warns of, each at its place."""
+    for one in query.diagnostics:
+        if one.severity == "Warning" and one.code not in _AS_ERRORS:
+            line, column = of.file.place(asked.place(one.span.start))
+            yield f"{of.file.name}:{line}:{column}: {one.code}: {one.message.rstrip('.')}"
 
 
 def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
@@ -70,7 +114,8 @@ def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
             "name the tables",
         )
     if use.what == "plugin" and not _may_call(use):
-        within = f" with {use.given} arguments" if use.name in _SANDBOXED else ""
+        listed = "".join(f", `{one}`" for one in use.named)
+        within = f" with {use.given} arguments{listed}" if use.name in _SANDBOXED else ""
         return (
             f"calls the plugin `{use.name}`{within}",
             f"one that stays in the database: {_listed()}",
@@ -107,7 +152,9 @@ def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
 
 
 def _may_call(use: Use) -> bool:
-    return use.name in _PLUGINS or (use.name in _SANDBOXED and use.given <= _MOST_GIVEN)
+    if use.name in _SANDBOXED:
+        return use.given <= _MOST_GIVEN and {*use.named} <= _MAY_BE_NAMED
+    return use.name in _PLUGINS
 
 
 def _listed() -> str:

@@ -13,10 +13,11 @@ from orchestration.kusto.analysis import Analysis
 from orchestration.kusto.database_file import DatabaseFile, load_database_file
 from orchestration.kusto.definitions import Definition, definition_of
 from orchestration.kusto.files import FOLDER, kql_files
+from orchestration.kusto.flows import flow_problems, flow_warnings
 from orchestration.kusto.language.engine import KustoLanguage, ParserMissing
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
 from orchestration.kusto.parsed import Parses
-from orchestration.kusto.query_rules import query_problems
+from orchestration.kusto.query_rules import query_problems, query_warnings
 from orchestration.kusto.rules import cycle_problems, names_problems, reading_problems, table_problems
 
 KEPT = "kusto/parsed.json"
@@ -67,7 +68,10 @@ def load_kusto(
         return None, [Problem(FOLDER, 1, str(error), "the extra `kusto` of Sluice", mend)]
     problems += _analysed_problems(definitions, analysis, feeds, filled or {})
     objects = [_object(one, analysis) for one in definitions]
-    return _project(said, feeds, objects), problems
+    project = replace(
+        _project(said, feeds, objects), warnings=[*_warnings(definitions, analysis, feeds, filled or {})]
+    )
+    return project, problems
 
 
 def _tables(definitions: Sequence[Definition], feeds: Sequence[Fed]) -> dict[str, Sequence[tuple[str, str]]]:
@@ -90,8 +94,18 @@ def _analysed_problems(
     for one in definitions:
         for asked, query in analysis.found[one.made.key].queries:
             yield from query_problems(one, asked, query)
-    yield from reading_problems(definitions, analysis)
+    yield from reading_problems(definitions, feeds, analysis)
     yield from table_problems(definitions, feeds, filled, analysis)
+    yield from flow_problems(definitions, feeds, filled, analysis)
+
+
+def _warnings(
+    definitions: Sequence[Definition], analysis: Analysis, feeds: Sequence[Fed], filled: Mapping[str, str]
+) -> Iterator[str]:
+    for one in definitions:
+        for asked, query in analysis.found[one.made.key].queries:
+            yield from query_warnings(one, asked, query)
+    yield from flow_warnings(definitions, feeds, filled, analysis)
 
 
 def _object(of: Definition, analysis: Analysis) -> KustoObject:

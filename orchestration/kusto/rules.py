@@ -10,7 +10,7 @@ from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.stages import Stage
 from orchestration.destinations.adx.types import WIDER, is_name
 from orchestration.kusto.analysis import Analysis, Key
-from orchestration.kusto.commands import parts_of
+from orchestration.kusto.commands import part_of, parts_of
 from orchestration.kusto.definitions import Definition
 from orchestration.kusto.file_rules import keeps_nothing, retention_of
 from orchestration.kusto.objects import Fed, Kind
@@ -52,17 +52,25 @@ def names_problems(
             )  # fmt: skip
 
 
-def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> Iterator[Problem]:
+def reading_problems(
+    definitions: Sequence[Definition], feeds: Iterable[Fed], analysis: Analysis
+) -> Iterator[Problem]:
     """Yield production's objects that read work, and unknown sources."""
-    by_key = {one.made.key: one for one in definitions}
+    # Of a table its stage is that of what makes it, whoever says something of it besides.
+    made = [one.made for one in definitions if one.made.kind is not Kind.TABLE or one.columns is not None]
+    work = {one.key: one.name for one in made if one.stage is Stage.WORK}
+    for fed in feeds:
+        work.pop((Kind.TABLE, fed.table), None)
+        if fed.stage is Stage.WORK:
+            work[Kind.TABLE, fed.table] = fed.export
     for one in definitions:
-        for key, place in analysis.found[one.made.key].places.items():
-            other = by_key.get(key)
-            if other and one.made.stage is Stage.PRODUCTION and other.made.stage is Stage.WORK:
+        named = {one.made.key: one.name_at, **analysis.found[one.made.key].places}
+        for key, place in named.items():
+            if key in work and one.made.stage is Stage.PRODUCTION:
                 yield one.file.problem(
-                    place, f"production's `{one.made.name}` reads `{key[1]}`, which is work",
+                    place, f"production's `{one.made.name}` names `{key[1]}`, which is work",
                     "what is production's: it alone is deployed there",
-                    f"`sluice promote {key[1]}`, or `git mv {one.file.name}"
+                    f"`sluice promote {work[key]}`, or `git mv {one.file.name}"
                     f" kusto/work/{one.made.kind.value}`",
                 )  # fmt: skip
         for kind, name, place in one.sources:
@@ -120,7 +128,7 @@ def table_problems(
         yield from _columns(one, fed, filled)
         yield from _given(one, analysis)
         for command in one.commands:
-            kept = retention_of(command)
+            kept = retention_of(one.file, command)
             if fed and kept and keeps_nothing(kept[0]):
                 yield one.file.problem(
                     kept[1], f"lets `{one.made.name}` keep rows for less than a day",
@@ -130,14 +138,23 @@ def table_problems(
 
 
 def _given(of: Definition, analysis: Analysis) -> Iterator[Problem]:
-    """Yield policies whose query gives another table than the one they are of: Kusto refuses them."""
-    held = dict(analysis.tables.get(of.made.name, ()))
+    """Yield policies whose query gives another table than the one they are of: Kusto refuses them.
+
+    "The update policy function schema and the target table schema must match in their column names, types,
+    and order" (https://learn.microsoft.com/kusto/management/alter-table-update-policy-command).
+    """
+    held = list(analysis.tables.get(of.made.name, ()))
+    updates = {part.span.start for one in of.commands if (part := part_of(one, "UpdatePolicy"))}
     for asked, query in analysis.found[of.made.key].queries:
-        if held and not query.diagnostics and dict(query.columns or ()) != held:
-            listed = ", ".join(f"{name}: {kind}" for name, kind in held.items())
+        if any(one.severity == "Error" for one in query.diagnostics):
+            continue  # nobody knows what it gives
+        given, is_update = list(query.columns or ()), asked.anywhere in updates
+        if held and (given != held if is_update else sorted(given) != sorted(held)):
+            listed = ", ".join(f"{name}: {kind}" for name, kind in held)
             yield of.file.problem(
                 asked.anywhere,
-                f"the query of a policy does not give the columns of `{of.made.name}`", listed,
+                f"the query of a policy does not give the columns of `{of.made.name}`",
+                f"{listed}{', in this order' if is_update else ''}",
                 "correct the query, or the function that it calls",
             )  # fmt: skip
 

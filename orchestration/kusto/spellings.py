@@ -55,6 +55,7 @@ def ticks(text: str) -> int | str:
     said = text.strip().lower()
     if call := _CALL.fullmatch(said):
         said = call[2].strip() if type_name(call[1]) == "timespan" else said
+        said = f"{said}d" if said.isdecimal() else said  # `time(2)` is two days
     said = string(said)
     if found := _WITH_UNIT.fullmatch(said):
         # `s` is seconds, and the end of a unit of several letters.

@@ -383,7 +383,8 @@ def warnings_in(project: Project, today: date) -> list[str]:
         f"{export.file.name}: {text}" for export in exports for text in export.exception_warnings(today)
     ]
     ending += ending_soon(project.work.values(), today)
-    return [*map(str, [*project.door.warnings(exports), *notes]), *ending]
+    of_kql = project.kusto.warnings if project.kusto is not None else ()
+    return [*map(str, [*project.door.warnings(exports), *notes]), *of_kql, *ending]
 
 
 def _lineage(

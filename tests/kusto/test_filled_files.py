@@ -47,12 +47,9 @@ def exports_in(folder: Path) -> dict[str, Export]:
 def function(
     name: str, *reads: str, takes: str = PARTITION, stage: Stage = Stage.PRODUCTION, gives: bool = True
 ) -> KustoObject:
-    """A function; what it reads is a table, or by a capital letter a function, or a view by `view:`."""
+    """A function; what it reads is a table, or by a capital letter a function."""
     kinds = {True: Kind.FUNCTION, False: Kind.TABLE}
-    keys = [
-        (Kind.VIEW, one.removeprefix("view:")) if one.startswith("view:") else (kinds[one[0].isupper()], one)
-        for one in reads
-    ]
+    keys = [(kinds[one[0].isupper()], one) for one in reads]
     columns = [("n", "long")] if gives else None
     said = Statement("CreateOrAlterFunction", "", 1, name)
     return KustoObject(
@@ -154,7 +151,10 @@ def test_a_table_is_cut_as_what_feeds_it(
             (function("F", "days", "u"), function("G", "days", "t")),
             1, "reads the table that it fills: F → u → G → t",
         ),
-        ({"filled/t.yml": "F"}, (function("F", "view:Newest", "days"),), 1, "a materialized view keeps"),
+        (
+            {"work/filled/t.yml": "F"}, (function("F", "days"), function("G", "t")),
+            1, "production's kusto/functions/G.kql reads `t`, which is filled as work",
+        ),
         (
             {"filled/t.yml": "F"}, (function("F", "days", stage=Stage.WORK),),
             1, "`F` is work (kusto/functions/F.kql)",

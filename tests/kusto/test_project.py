@@ -27,6 +27,7 @@ from tests.typed import sluice
 pytestmark = pytest.mark.long
 WORK = "// owner: ada@bakery.example\n// expires: 2999-01-31\n// purpose: Finds out.\n"
 TRIAL, RAIN = "kusto/work/functions/Trial.kql", "kusto/functions/RainOf.kql"
+WARNED = ".create-or-alter function W() { weather | take hint.remote=left 1 }"
 FILES = {
     "kusto/database.yml": "connection: telemetry\nscratch: try\n",
     RAIN: '// sample: RainOf("York")\n.create-or-alter function RainOf(place: string) {\n'
@@ -182,6 +183,19 @@ def test_production_needs_an_owner(mill: Settings, edited: Path) -> None:
 )
 def test_the_folder_says_the_stage(file: str, stage: Stage) -> None:
     assert stage_of(file) is stage
+
+
+def test_a_view_of_a_table_whose_days_are_replaced_is_told_and_warnings_are_shown(
+    mill: Settings, edited: Path
+) -> None:
+    view = ".create-or-alter materialized-view V on table weather { weather | summarize count() by town }"
+    write(edited, {"kusto/views/V.kql": view, "kusto/functions/W.kql": WARNED})
+    code, said = sluice(Company(mill, "", mill.data_dir), "kusto", "check")
+    assert (code, "V.kql:1:47: `V` is a view of `weather`, which exports/" in said) == (2, True), said
+    (edited / "kusto/views/V.kql").unlink()
+    code, said = sluice(Company(mill, "", mill.data_dir), "kusto", "check")
+    assert (code, "warning: kusto/functions/W.kql:1:48: KS179" in said) == (0, True), said
+    assert any("W.kql:1:48: KS179" in one for one in warnings_in(loaded(mill), TODAY))
 
 
 def test_the_command_tells_what_is_wrong_with_kusto_alone(mill: Settings, edited: Path) -> None:

@@ -19,6 +19,7 @@ from orchestration.kusto.objects import Fed, Kind
 from orchestration.kusto.reading import load_kusto
 from tests.kql import FEEDS, SALES, read, write
 
+NOTES = ".create-merge table Notes (city:string, n:long)\n"
 F, G, V, T = "functions/F.kql", "functions/G.kql", "views/V.kql", "tables/sales.kql"
 NEW = "tables/Notes.kql"
 OF_WORK = "// owner: ada@example.com\n// expires: 2027-01-31\n// purpose: What is found out.\n"
@@ -32,6 +33,12 @@ def table(*words: str) -> str:
 
 def function(name: str = "F", body: str = "sales", parameters: str = "", more: str = "") -> str:
     return f".create-or-alter function {more}{name}({parameters}) {{ {body} }}\n"
+
+
+def update(of: str, query: str, source: str = "sales", policy: str = UPDATE) -> str:
+    """An update policy of a table, in JSON within a literal."""
+    said = json.dumps([{"Source": source, "Query": query}])
+    return f".alter table {of} {policy} ```{said}```\n"
 
 
 def view(name: str = "V", query: str = "sales | summarize n=count() by city", of: str = "table sales") -> str:
@@ -50,6 +57,8 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({F: "// a\rb\n" + function()}, "functions/F.kql:1:5", "U+000D"),
     ({F: function() + "\u2028.drop table X"}, "functions/F.kql:2:1", "U+2028"),
     ({F: function(body="sales\x00")}, "functions/F.kql:1:38", "U+0000"),
+    ({F: function(body="print 'AM\u200bES'")}, "functions/F.kql:1:42", "write it as `\\u200b`"),
+    ({F: "// \U000e0041\n" + function()}, "functions/F.kql:1:4", "write it as `\\U000e0041`"),
     ({"functions/F.csl": function()}, "functions/F.csl:1", "is not read"),
     ({"functions/deep/F.kql": function()}, "functions/deep/F.kql:1", "is not read"),
     ({"F.kql": function()}, "F.kql:1", "is not read"),
@@ -87,6 +96,7 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({F: function(more="with (foldr='a') ")}, "functions/F.kql:1:33", "did you mean `folder`?"),
     ({F: function(more="with (folder='a', Folder='b') ")}, "functions/F.kql:1:45", "twice"),
     ({F: function(body="// nothing\n")}, "functions/F.kql:1:31", "has no query"),
+    ({F: function(body="let a = 1;")}, "functions/F.kql:1:31", "has no query"),
     ({F: function(parameters="a:int, a:long")}, "functions/F.kql:1:36", "`a` twice"),
     # Queries.
     ({F: function(body="sales | where citty == 'a'")}, "functions/F.kql:1:47", "KS142"),
@@ -104,6 +114,9 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "F.kql:1:12", "sample"),
     ({F: "// sample: F('x'); sales\n" + function(parameters="a:string")}, "functions/F.kql:1:12", "sample"),
     ({F: "// sample: F(toscalar(sales | count))\n" + function(parameters="a:long")}, "F.kql:1:12", "sample"),
+    ({F: "// Sample: F(strcat('a', 'b'))\n" + function(parameters="a:string")}, "F.kql:1:12", "sample"),
+    ({F: "// sample: F(now(toscalar(sales | count)))\n" + function(parameters="a:datetime")},
+     "functions/F.kql:1:12", "sample"),
     ({F: "// sample: .drop table sales\n" + function()}, "functions/F.kql:1:12", "sample"),
     ({V: "// sample: V()\n" + view()}, "views/V.kql:1:12", "sample"),
     ({F: "// sample: F('x') // F()\n" + function(parameters="a:string")}, "functions/F.kql:1:12", "sample"),
@@ -139,6 +152,10 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
         {F: function(body="sales | evaluate python(typeof(*), 'x', dynamic({}), dynamic({'a':'b'}))")},
         "functions/F.kql:1:50", "plugin `python` with 4 arguments",
     ),
+    ({F: function(body="sales | evaluate python(typeof(*), 'x', external_artifacts=dynamic({'a':'b'}))")},
+     "functions/F.kql:1:50", "3 arguments, `external_artifacts`"),
+    ({F: function(body="sales | evaluate r(typeof(*), 'x', ['external_artifacts']=dynamic({'a':'b'}))")},
+     "functions/F.kql:1:50", "plugin `r`"),
     ({F: function(body="macro-expand entity_group [database('b')] as X (X.c)")},
      "functions/F.kql:1:", "macro expand"),
     ({F: function(body="union *")}, "functions/F.kql:1:39", "does not name"),
@@ -166,6 +183,8 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ),
     ({F: function(body="G"), "work/" + G: OF_WORK + function("G")},
      "functions/F.kql:1:33", "`sluice promote G`"),
+    ({F: function(body="tries")}, "functions/F.kql:1:33", "`sluice promote exp_tries`"),
+    ({"tables/tries.kql": ".alter table tries docstring 'x'"}, "tables/tries.kql:1:14", "which is work"),
     ({F: function(body="table('Nobodys')")}, "functions/F.kql:1:33", "`table()`"),
     ({"work/" + F: OF_WORK.replace("// owner", "// by") + function()},
      "work/functions/F.kql:1:1", "no `owner`"),
@@ -188,6 +207,28 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({T: ".alter-merge table sales policy retention softdelete = 0d"}, "sales.kql:1:56", "less than a day"),
     ({T: ".alter table sales policy retention '{\"SoftDeletePeriod\": \"00:00:00\"}'"},
      "sales.kql:1:37", "less than a day"),
+    *(
+        ({T: f".alter-merge table sales policy retention softdelete = {span}"}, "sales.kql:1:56", what)
+        for span, what in (
+            ("time(0.10:00:00)", "less than a day"), ("'23:00:00'", "less than a day"), ("-1d", "less than"),
+            ("time(null)", "`time(null)` is no time span"), ("7", "`7` is no time span"),
+        )
+    ),
+    ({T: table("policy retention '{\"softDeletePeriod\": \"10.00:00:00\"}'")},
+     "sales.kql:1:37", "retention policy has `softDeletePeriod`"),
+    ({T: table("policy retention '{\"SoftDeletePeriod\": 0}'")}, "sales.kql:1:37", "is no time span"),
+    # Said twice.
+    ({T: table("policy retention '{\"Recoverability\": \"Disabled\"}'")},
+     "sales.kql:1:37", "does not say for how long"),
+    ({T: table("docstring 'a'", "docstring 'b'")}, "tables/sales.kql:2:1", "says the doc string twice"),
+    ({T: table("policy retention '{\"SoftDeletePeriod\": \"9.00:00:00\"}'",
+               ".alter-merge table sales policy retention softdelete = 9d")},
+     "tables/sales.kql:2:1", "says the policy retention twice"),
+    ({T: ".alter-merge table sales column-docstrings (city:'x', city:'y')"},
+     "sales.kql:1:55", "docstring of `city` twice"),
+    ({NEW: ".create-merge table Notes (a:int, a:int)"}, "tables/Notes.kql:1:35", "column `a` twice"),
+    ({T: table(*[".create-or-alter table sales ingestion json mapping 'm' '[]'"] * 2)},
+     "tables/sales.kql:2:53", "mapping `m` of json twice"),
     ({T: ".alter table sales policy retention 'x'"}, "tables/sales.kql:1:37", "RetentionPolicy is not JSON"),
     ({T: ".alter table sales policy update '{'"}, "tables/sales.kql:1:34", "UpdatePolicy is not JSON"),
     ({T: ".create-or-alter table sales ingestion json mapping 'sluice_x' '[]'"},
@@ -209,6 +250,38 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
      "sales.kql:1:34", "nobodys"),
     ({T: table(UPDATE + " @'[{\"Source\": \"stores\", \"Query\": \"sales\", \"ManagedIdentity\": \"x\"}]'")},
      "tables/sales.kql:1:34", "`ManagedIdentity`"),
+    # Views that Kusto refuses.
+    *(
+        ({V: view(query=query)}, where, what)
+        for query, where, what in (
+            ("sales | project city", "V.kql:1:53", "does not end with `summarize`"),
+            ("sales | summarize n=count() by city | where n > 1", "V.kql:1:53", "does not end with"),
+            ("stores | summarize n=count() by city", "V.kql:1:47", "does not read its source, `sales`"),
+            ("sales | where day > ago(1d) | summarize n=count() by city", "V.kql:1:", "has `ago()`"),
+            ("let d = now(); sales | where day > d | summarize n=count() by city", "V.kql:1:", "has `now()`"),
+            ("sales | top 5 by day | summarize n=count() by city", "V.kql:1:", "has top operator"),
+        )
+    ),
+    # Rows that move by themselves.
+    ({V: view(of="table days", query="days | summarize sum(n) by city")},
+     "views/V.kql:1:47", "`mode: snapshot`"),
+    ({NEW: NOTES + update("Notes", "days", "days")}, "tables/Notes.kql:2:34", "`mode: snapshot`"),
+    ({NEW: NOTES + update("Notes", "days", "days", "policy update").replace(".alter ", ".alter-merge ")},
+     "tables/Notes.kql:2:40", "exports/exp_days.yml replaces"),
+    ({T: update("sales", "stores | project day=now(), city, item=store, bottles=1, rank=toint(1)", "stores")},
+     "tables/sales.kql:1:34", "which exports/exp_sales.yml feeds"),
+    ({NEW: NOTES + update("Notes", "stores | summarize n=count() by city")},
+     "tables/Notes.kql:2:34", "source `sales` does not read it"),
+    ({NEW: NOTES + update("Notes", "Notes", "Notes")}, "tables/Notes.kql:2:34", "from itself"),
+    ({NEW: NOTES + update("Notes", "sales | summarize n=count() by city | project n, city")},
+     "tables/Notes.kql:2:34", "in this order"),
+    ({NEW: NOTES + update("Notes", "sales | take hint.remote=left 1 | project city")},
+     "tables/Notes.kql:2:34", "does not give"),
+    ({NEW: NOTES + update("Notes", "F", "sales") + f".alter table Notes {SECURE} 'Notes'",
+      F: function(body="sales | join (G) on city | summarize n=count() by city"),
+      G: function("G", "stores"),
+      "tables/stores.kql": ".alter table stores policy row_level_security enable 'stores'"},
+     "tables/Notes.kql:2:34", "reads `stores`, on which kusto/tables/stores.kql enables row level security"),
     # database.yml.
     ({"database.yml": "conection: telemetry\n"}, "database.yml:1", "did you mean `connection`?"),
     ({"database.yml": "connection: telemetri\n"}, "database.yml:1", "did you mean `telemetry`?"),
@@ -234,12 +307,15 @@ RIGHT: list[Mapping[str, str | bytes]] = [
         + function(body="T | where city == c", parameters="T:(city:string), c:string")},
     {F: "// sample: F(-1, dynamic([1]), datetime(2024-01-01), 1h)\n"
         + function(parameters="a:long, b:dynamic, c:datetime, d:timespan")},
+    {F: "// Sample: F(ago(1d), now(), c=1)\n"
+        + function(parameters="a:datetime, b:datetime, c:long", body="sales | where day between (a .. b)")},
     {F: function(body="T | take 1", parameters="T:(*)"), G: function("G", "F(sales)")},
     {"functions/my f.kql": function("['my f']"), G: function("G", '["my f"]() | count')},
     {"functions/a.b.kql": function("['a.b']")},
     {F: function(body="sales | extend d=dynamic({}) | evaluate bag_unpack(d)")},
     {F: function(body="sales | project city, day | evaluate pivot(city)")},
     {F: function(body="sales | evaluate python(typeof(*), 'x')")},
+    {F: function(body="sales | evaluate python(typeof(*), 'x', script_parameters=dynamic({'a': 1}))")},
     {F: function(body="search in (sales, stores) 'a'")},
     {F: function(body="sales | search 'a'")},
     {F: function(body="table('sales') | join (materialized_view('V')) on city"), V: view()},
@@ -267,6 +343,24 @@ RIGHT: list[Mapping[str, str | bytes]] = [
     {"database.yml": "connection: telemetry\nscratch: Scratch\n"
                      "retention: {work: 14d, scratch: 1.12:00:00}\ncaching: {work: 36h}\n"},
     {"filled/Daily.yml": "function: F\n", F: function()},
+    *(
+        {T: f".alter-merge table sales policy retention softdelete = {span}"}
+        for span in ("10d", "time(10.00:00:00)", "timespan(10)", "'10.00:00:00'", "24h")
+    ),
+    {T: table(*(f".create-or-alter table sales ingestion {of} mapping 'm' '[]'" for of in ("csv", "json")))},
+    {NEW: NOTES + "".join(
+        update("Notes", "sales | summarize n=count() by city", of).replace(".alter ", ".alter-merge ")
+        for of in ("sales", "stores")
+    ).replace('"stores", "Query": "sales', '"stores", "Query": "stores')},
+    {V: view(query="let d = 1; sales | where rank > d | lookup stores on city | summarize max(day) by city")},
+    {F: function(body="V | where n > 1 | top 5 by n"), V: view()},
+    # A table is work if what makes it is.
+    {F: function(), "work/" + T: OF_WORK + ".alter table sales docstring 'x'"},
+    {"work/" + F: OF_WORK + function(body="tries")},
+    {NEW: NOTES + update("Notes", "sales | summarize n=count() by city")},
+    {T: table(UPDATE + " '[]'")},
+    {T: table(SECURE + ' "sales | project-reorder city"')},
+    {F: function(body="days | summarize sum(n) by city")},
 ]  # fmt: skip
 
 
@@ -334,6 +428,49 @@ def test_a_table_that_a_function_fills_is_made_by_no_file(tmp_path: Path) -> Non
     files = {F: function(), "tables/Daily.kql": ".create-merge table Daily (n:long)"}
     _, problems = read(tmp_path, files, filled={"Daily": "F"})
     assert ["no columns: they are the function's" in str(one) for one in problems] == [True]
+
+
+def test_nothing_else_takes_rows_of_a_table_that_a_function_fills_nor_fills_it(tmp_path: Path) -> None:
+    files = {
+        F: function(body="sales | summarize n=count() by city"),
+        V: view(of="table Daily", query="Daily | summarize sum(n) by city"),
+        NEW: NOTES + update("Notes", "Daily", "Daily"),
+        "tables/Daily.kql": update("Daily", "sales | summarize n=count() by city"),
+    }
+    _, problems = read(tmp_path, files, filled={"Daily": "F"})
+    told = {one.file: one.what for one in problems}
+    assert "which a function fills, partition" in told["kusto/" + V]
+    assert "which a function fills, partition" in told["kusto/" + NEW]
+    assert "an update policy fills `Daily`" in told["kusto/tables/Daily.kql"]
+
+
+def test_what_is_only_warned_of_is_told_and_refuses_nothing(tmp_path: Path) -> None:
+    files = {
+        F: function(body="G\n| summarize n=count() by city"),
+        G: function("G", "sales | take hint.remote=left 9"),
+        T: table("docstring 'x'", SECURE + ' "sales | where hint.remote=left city == \'a\'"'),
+    }  # fmt: skip
+    project, problems = read(tmp_path, files, filled={"Daily": "F"})
+    assert project is not None, problems
+    assert [one.rpartition("kusto/")[2].partition(" ")[0] for one in project.warnings] == [
+        "tables/sales.kql:2:68:", "functions/G.kql:1:46:", "tables/sales.kql:2:1:",
+    ]  # fmt: skip
+    assert "KS179: The name 'hint.remote'" in project.warnings[0]
+    said = "which compares what exp_sales has delivered and calls F() to fill `Daily`"
+    assert said in project.warnings[2]
+    (tmp_path / "kusto" / T).write_text(table(SECURE.replace("enable", "disable") + ' "sales"'))
+    project, problems = load_kusto(tmp_path, feeds=FEEDS, filled={"Daily": "F"})
+    assert project is not None, problems
+    assert ["KS179" in one for one in project.warnings] == [True]
+
+
+def test_two_tables_do_not_fill_each_other(tmp_path: Path) -> None:
+    files = {
+        f"tables/{one}.kql": NOTES.replace("Notes", one) + update(one, other, other)
+        for one, other in (("A", "B"), ("B", "A"))
+    }
+    _, problems = read(tmp_path, files)
+    assert ["from itself" in one.what for one in problems] == [True, True]
 
 
 def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:

@@ -85,14 +85,16 @@ class Use:
     """What a query uses of the language that may reach beyond what it names.
 
     `what` is `syntax` (`name` is that of the operator or statement, as Microsoft's parser calls it), `plugin`
-    (with the number of arguments `given`), `call` (a function of Kusto's own that gives an entity by a name),
-    or `all` (tables that are not named: a wildcard, a search in everything).
+    (with the number of arguments `given`, and the names of those that are `named`), `call` (a function of
+    Kusto's own that gives an entity by a name), `now` (one that gives another value each moment), or `all`
+    (tables that are not named: a wildcard, a search in everything).
     """
 
     what: str
     name: str
     span: Span
     given: int = 0  # of a plugin its arguments; of a call 1 where the name is a literal
+    named: Sequence[str] = ()
 
 
 # What is said to be blind of a query that is not understood at all: as `origins.js` has it.
@@ -125,13 +127,17 @@ class Origins:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An analysed query; `columns` are (name, Kusto type), None if it gives no table."""
+    """An analysed query; `columns` are (name, Kusto type), None if it gives no table.
+
+    `ends` is the operator that it ends with, as Microsoft's parser calls it; "" for none.
+    """
 
     diagnostics: Sequence[Diagnostic]
     reads: Sequence[Read]
     uses: Sequence[Use]
     columns: Sequence[tuple[str, str]] | None
     origins: Origins = field(default_factory=Origins)
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +219,10 @@ class KustoLanguage:
         return Query(
             at.diagnostics(answer),
             [Read(one["kind"], one["name"], at.span(one["span"])) for one in answer["reads"]],
-            [Use(one["what"], one["name"], at.span(one["span"]), one["given"]) for one in answer["uses"]],
+            [
+                Use(one["what"], one["name"], at.span(one["span"]), one["given"], one["named"])
+                for one in answer["uses"]
+            ],
             None if columns is None else [(one["name"], one["type"]) for one in columns],
             Origins(
                 [(name, [tuple(one) for one in found]) for name, found in answer["origins"]["columns"]],
@@ -221,6 +230,7 @@ class KustoLanguage:
                 [tuple(one) for one in answer["origins"]["named"]],
                 answer["origins"]["blind"],
             ),
+            answer["ends"],
         )
 
     def call(self, text: str) -> str:

@@ -191,6 +191,8 @@ var sluice = (function () {
   }
 
   const originsOf = sluiceOrigins({ S, K, listed, nameOf, kindNames, entityOf });
+  // Functions that give another value each moment.
+  const moving = ["now", "ago"];
 
   // One query in a database: what is wrong, what it reads, what of the language it uses that may reach further,
   // and the columns that it gives (null: no table).
@@ -200,7 +202,7 @@ var sluice = (function () {
     const reads = {}, uses = {};
     const use = (what, name, element, rest) => {
       const key = [what, name, JSON.stringify(rest || 0)].join(" ");
-      if (!uses[key]) uses[key] = { what, name, span: span(element), given: 0, ...rest };
+      if (!uses[key]) uses[key] = { what, name, span: span(element), given: 0, named: [], ...rest };
     };
     const read = (kind, symbol, element) => {
       const key = kind + " " + symbol.Name;
@@ -222,13 +224,16 @@ var sluice = (function () {
       if (kind === "FunctionCallExpression") {
         const name = nameOf(element.Name);
         if (element.Parent && kindNames[element.Parent.Kind] === "EvaluateOperator") {
-          use("plugin", name, element, { given: element.ArgumentList.Expressions.Count });
+          const all = given(element), named = all.filter((one) => kindNames[one.Kind] === "SimpleNamedExpression");
+          use("plugin", name, element, { given: all.length, named: named.map((one) => nameOf(one.Name)) });
+        } else if (moving.includes(name)) {
+          use("now", name, element);
         } else if (builtin(name)) {
           const entity = entityOf(element.ResultType, state);
           if (entity && (name === "table" || name === "materialized_view")) read(entity, element.ResultType, element);
           else {
-            const first = listed(element.ArgumentList.Expressions)[0];
-            use("call", name, element, { given: first && first.Element.IsLiteral ? 1 : 0 });
+            const first = given(element)[0];
+            use("call", name, element, { given: first && first.IsLiteral ? 1 : 0 });
           }
         }
       }
@@ -240,10 +245,20 @@ var sluice = (function () {
     visit(code.Syntax, "");
     const declared = only(code.Syntax);
     const body = declared && kindNames[declared.Kind] === "FunctionDeclaration" && declared.Body.Expression;
+    const found = diagnostics(code);
+    if (body === null && !found.length)
+      found.push({ start: span(declared.Body)[0], end: span(declared.Body)[1], code: "KS", severity: "Error", message: "The function has no query" });
     return {
-      diagnostics: diagnostics(code), reads: Object.values(reads), uses: Object.values(uses),
+      diagnostics: found, reads: Object.values(reads), uses: Object.values(uses),
       columns: columnsOf(body ? body.ResultType : code.ResultType), origins: originsOf(code, state),
+      ends: lastOperator(code.Syntax),
     };
+  }
+
+  // The kind of the operator that a query ends with.
+  function lastOperator(root) {
+    const last = listed(root.Statements).map((one) => one.Element).pop(), found = last && last.Expression;
+    return found && kindNames[found.Kind] === "PipeExpression" ? kindNames[found.Operator.Kind] : "";
   }
 
   // The expression of a text that is one statement.
@@ -252,16 +267,23 @@ var sluice = (function () {
     return statements.length === 1 && statements[0].Element && statements[0].Element.Expression;
   }
 
-  // The function that a text calls with literals and names alone, if it does nothing else; nothing of a database
-  // is known.
+  // The function that a text calls with literals, names and moments alone, if it does nothing else; nothing of a
+  // database is known.
   function call(text) {
     const code = K.KustoCode.Parse(text, K.GlobalState.Default);
     const found = code.Kind === "Query" && !listed(code.GetDiagnostics()).length && only(code.Syntax);
     if (!found || kindNames[found.Kind] !== "FunctionCallExpression") return "";
     if (span(found)[1] !== text.trimEnd().length) return "";  // a comment would swallow what is asked of it
-    const given = listed(found.ArgumentList.Expressions).map((one) => one.Element);
-    return given.every((one) => one.IsLiteral || /^(?:DynamicExpression|UnaryMinusExpression|NameReference)$/.test(kindNames[one.Kind]))
-      ? nameOf(found.Name) : "";
+    return given(found).every(isPlain) ? nameOf(found.Name) : "";
+  }
+
+  const given = (called) => listed(called.ArgumentList.Expressions).map((one) => one.Element);
+
+  function isPlain(one) {
+    const kind = kindNames[one.Kind];
+    if (kind === "SimpleNamedExpression") return isPlain(one.Expression);
+    if (kind === "FunctionCallExpression") return moving.includes(nameOf(one.Name)) && given(one).every(isPlain);
+    return one.IsLiteral || ["DynamicExpression", "UnaryMinusExpression", "NameReference"].includes(kind);
   }
 
   let state = null;

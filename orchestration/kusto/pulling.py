@@ -27,6 +27,8 @@ from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
 from orchestration.kusto.spellings import is_obfuscated, ticks
 
 _PLAIN = re.compile(r"[A-Za-z_]\w*")
+# What a name may have ("Entity names"); a name with anything else might lead out of the folder.
+_NAME_OF_A_FILE = re.compile(r"[\w .-]+")
 # What a destination makes for itself.
 _STAGING, _REMARK, _MAPPING = "_sluice_staging", "sluice: ", "sluice_"
 Read = Callable[[Path], tuple[KustoProject | None, list[Problem]]]
@@ -69,13 +71,21 @@ def pull(
 
     Raises:
         DeliveryError: the database does not answer.
+        ValueError: it has no object of one of the names.
     """
+    if unknown := {*only} - {*held.functions, *held.views, *held.tables}:
+        raise ValueError(
+            f"the database has nothing that is called {', '.join(sorted(unknown))}; expected names of its"
+            " functions, views and tables, as they are written there; without names all is taken"
+        )
     texts, left = dict[str, str](), list[str]()
     for name, made in _written(held, project.feeds, words):
-        object_name = Path(name).name.removesuffix(SUFFIX)
+        object_name = name.partition("/")[2].removesuffix(SUFFIX)
         if only and object_name not in only:
             continue
-        if made.startswith("!"):
+        if not _NAME_OF_A_FILE.fullmatch(object_name):
+            left.append(f"{kql.text(name)}: Kusto has no such name, and no file is called so")
+        elif made.startswith("!"):
             left.append(f"{name}: {made[1:]}")
         elif any(name.lower() == other.lower() for other in texts):
             left.append(

@@ -111,3 +111,23 @@ def test_a_file_that_says_the_same_stays_and_another_is_named(bench: KustoBench)
     assert {*pulled(bench, "First").texts} == set()
     bench.write({"functions/First.kql": function("First", "items", "(a: long = 5)")}, whole=False)
     assert {*pulled(bench, "First").texts} == {"kusto/functions/First.kql"}
+
+
+def test_no_name_leads_out_of_the_folder(bench: KustoBench) -> None:
+    names = ["../../evil", "a/b", "..\\evil", "/evil", "a:b"]
+    for name in names:
+        bench.command(f".create-or-alter function {kql.name(name)}() {{ items }}")
+    bench.command(".create-or-alter function ['..']() { items }")
+    found = pulled(bench)
+    assert [one.split(": ")[0] for one in found.left] == [
+        kql.text(f"functions/{name}.kql") for name in sorted(names)
+    ]
+    assert "kusto/functions/...kql" in found.texts
+    root = (bench.project_dir / "kusto").resolve()
+    assert all((bench.project_dir / name).resolve().is_relative_to(root) for name in found.texts)
+
+
+def test_a_name_that_is_not_there_is_told(bench: KustoBench) -> None:
+    with pytest.raises(ValueError, match="nothing that is called first, nope; "):
+        pulled(bench, "First", "nope", "first")
+    assert pulled(bench, "items_sluice_staging").texts.keys() == {"kusto/database.yml"}

@@ -14,6 +14,7 @@ from typing import Any
 from orchestration.destinations.adx import kql
 from orchestration.kusto.facts import Facts
 from orchestration.kusto.objects import Kind, KustoObject
+from orchestration.kusto.spellings import string
 
 _UPDATE = "update policy has "
 
@@ -58,6 +59,6 @@ def _source(one: str) -> str:
 
 
 def _keys(facts: Facts) -> list[Any] | None:
-    """The words of a view's query after its last `by`; None where there is none."""
-    words: list[Any] = list(facts["query"])
+    """The words of a view's query after its last `by`, `['day']` as `day`; None where there is none."""
+    words: list[Any] = [string(word) for word in facts["query"] if word not in ("[", "]")]
     return words[len(words) - words[::-1].index("by") :] if "by" in words else None

@@ -36,6 +36,7 @@ from orchestration.state.store import StateStore
 _BUDGET_SECONDS = 3_600.0
 _LEASE_WAIT_SECONDS = 60.0
 _SILENT_SECONDS = 5.0
+_NO_RIGHT = "does not let the principal"
 _RIGHTS = (
     "on the database: Database User to make functions and tables; to change what others made, Function Admin,"
     " Table Admin and Materialized View Admin of it; to make a view Database Admin"
@@ -58,8 +59,15 @@ def cluster_of(place: Place) -> Generator[Cluster]:
             "look at the cluster in the Azure portal, then deploy again: it goes on where it ended",
         )  # fmt: skip
 
-    with Cluster(place.url, lambda: ends - monotonic(), late) as cluster:
-        yield cluster
+    try:
+        with Cluster(place.url, lambda: ends - monotonic(), late) as cluster:
+            yield cluster
+    except DeliveryError as error:
+        if _NO_RIGHT not in error.what or isinstance(error, DeployStopped):
+            raise
+        # What the cluster said of rights is about deliveries.
+        mend = "have an administrator grant it, then type the same again"
+        raise DeliveryError(error.what, _RIGHTS, mend, nothing_done=error.nothing_done) from None
 
 
 def planned(cluster: Cluster, store: StateStore, place: Place, project: KustoProject, words: Words) -> Plan:
@@ -225,8 +233,7 @@ def _sent(
     try:
         answer = cluster.command(statement.text, doing)
     except DeliveryError as error:
-        # What the cluster said of rights is about deliveries.
-        rights = "does not let the principal" in error.what
+        rights = _NO_RIGHT in error.what
         before = (
             f"deployed before: {', '.join(dict.fromkeys(done))}" if done else "nothing was deployed before"
         )

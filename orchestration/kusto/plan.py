@@ -22,7 +22,7 @@ from orchestration.kusto.held import Held, is_policy
 from orchestration.kusto.objects import Kind, KustoObject, KustoProject
 from orchestration.kusto.obstacles import in_the_way, losses
 from orchestration.kusto.planned import Difference, Item, Plan, State, called
-from orchestration.kusto.removing import removed
+from orchestration.kusto.removing import dropping, removed
 from orchestration.kusto.sending import of_existing
 from orchestration.kusto.tables_here import deployed_objects, made_here, making
 from orchestration.state.kusto_objects import Deployed
@@ -182,8 +182,10 @@ def _clash(one: KustoObject, held: Held) -> str:
     others = {Kind.TABLE: held.tables, Kind.FUNCTION: held.functions, Kind.VIEW: held.views}
     for kind, there in others.items():
         if kind is not one.kind and one.name in there:
+            drop = "" if kind is Kind.TABLE else f", or drop that one by hand: `{dropping(kind, one.name)}`"
             return (
-                f"the database has the {called(kind, one.name)}; expected no other of that name; rename one"
+                f"the database has the {called(kind, one.name)}; expected no other of that name;"
+                f" rename one{drop}"
             )
     return ""
 

@@ -26,7 +26,8 @@ from orchestration.kusto.held import Held, HeldFunction, HeldTable, HeldView
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
 from orchestration.kusto.spellings import is_obfuscated, ticks
 
-_PLAIN = re.compile(r"[A-Za-z_]\w*")
+# A name that is no word of commands, of which some hundred (`date`, `kind`, `title`) have no capital letter.
+_PLAIN = re.compile(r"(?!(?i:true|false)$)[a-z_]*[A-Z]\w*", re.ASCII)
 # What a name may have ("Entity names"); a name with anything else might lead out of the folder.
 _NAME_OF_A_FILE = re.compile(r"[\w .-]+")
 # What a destination makes for itself.

@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import pytest
 
+from orchestration.destinations.adx import kql
 from orchestration.kusto.language.engine import Command, Database, KustoLanguage, Query
 
 from .kusto_engine import Answer, Engine, Table
@@ -211,7 +212,7 @@ class Objects:
         if name in self._engine.tables or name in self.views:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         if properties.get("skipvalidation", "false").lower() != "true":
-            self.analysed(f"let {name if name.isidentifier() else 'F'} = {parameters} {body};", name)
+            self.analysed(f"let {kql.name(name)} = {parameters} {body};", name)
         made = Function(name, parameters, body, properties.get("folder", ""), properties.get("docstring", ""))
         self._noted(name, "ALTER-FUNCTION" if name in self.functions else "ADD-FUNCTION")
         self.functions[name] = made

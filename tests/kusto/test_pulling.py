@@ -113,6 +113,21 @@ def test_a_file_that_says_the_same_stays_and_another_is_named(bench: KustoBench)
     assert {*pulled(bench, "First").texts} == {"kusto/functions/First.kql"}
 
 
+WORDS = ["and", "date", "has_any", "kind", "True", "FALSE", "title", "to", "where", "with", "Plain"]
+
+
+def test_names_that_are_words_of_kusto_are_quoted(bench: KustoBench) -> None:
+    listed = ", ".join(f"{kql.name(name)}: int" for name in WORDS)
+    documented = listed.replace(": int", ": 'of it'")
+    for name in WORDS:
+        bench.command(f".create-or-alter function {kql.name(name)}() {{ items }}")
+    bench.command(f".create-merge table ['string'] ({listed})")
+    bench.command(f".alter-merge table ['string'] column-docstrings ({documented})")
+    write(bench, found := pulled(bench))
+    assert (found.left, bench.states()) == ([], {})
+    assert " Plain: int" in found.texts["kusto/tables/string.kql"]
+
+
 def test_no_name_leads_out_of_the_folder(bench: KustoBench) -> None:
     names = ["../../evil", "a/b", "..\\evil", "/evil", "a:b"]
     for name in names:

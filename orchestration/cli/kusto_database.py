@@ -161,7 +161,10 @@ def pull(
             from orchestration.kusto.held import Held
 
             held = Held(there.cluster, there.parses.words)
-            found = pulled_from(held, here.settings.project_dir, kusto, there.parses.words, read, names or ())
+            found = pulled_from(
+                held, here.settings.project_dir, kusto, there.parses.words, read, names or (),
+                here.deployment.store.kusto_objects.of(there.place.name),
+            )  # fmt: skip
         for file, text in found.texts.items():
             if file in found.other and not force:
                 err.print(f"{file} says something else; --force writes over it", markup=False, soft_wrap=True)
@@ -252,6 +255,8 @@ def _commit(here: Opened, dirty: bool) -> str:
     commit = commit_of(folder, "HEAD")
     kusto = f"{repository.prefix}kusto/"
     changed = [file for file in repository.changed_since(commit) if file.startswith(kusto)]
+    # What git ignores is deployed like any other file, and is in no commit.
+    changed += [file for file in repository.ignored(kusto) if file.endswith((".kql", ".yml"))]
     local = here.deployment.identity.kind is Environment.LOCAL
     if changed and not (dirty or local):
         raise ValueError(

@@ -99,6 +99,14 @@ def held_digest(facts: Facts | None, kind: Kind) -> str:
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
+def spelled_otherwise(one: KustoObject, found: Facts, record: Deployed | None, said: Facts) -> set[str]:
+    """Return the facts that the service only spells otherwise: it shows them as once they were sent."""
+    shown = held_digest(found, one.kind)
+    if record is None or record.digest != one.digest or not shown or record.held != shown:
+        return set()
+    return {name for name in (*said, *found) if _is_spelled(one.kind, name)}
+
+
 def _is_spelled(kind: Kind, fact: str) -> bool:
     return is_policy(fact) if kind is Kind.TABLE else fact in _QUERY[kind]
 
@@ -135,13 +143,8 @@ def _compared(one: KustoObject, held: Held, record: Deployed | None, words: Word
         return replace(item, state=State.CREATE, commands=one.statements, drifted=dropped)
     shown = held_digest(found, one.kind)
     same = record is not None and record.digest == one.digest
-    # The same was sent, and is shown as it was then: the service only spells it in other words.
-    spelled = same and record is not None and record.held == shown
-    wrong = [
-        name
-        for name, fact in whole.items()
-        if found.get(name, "") != fact and not (spelled and _is_spelled(one.kind, name))
-    ]
+    spelled = spelled_otherwise(one, found, record, whole)
+    wrong = [name for name, fact in whole.items() if found.get(name, "") != fact and name not in spelled]
     if hides(whole) and not same:
         # What the database does not show: what was sent last is all that is known of it.
         wrong += [name for name in ("body", "query") if name in whole and name not in wrong]

@@ -319,7 +319,11 @@ def respell(kusto: Kusto) -> None:
         parameters.replace("()", "(more: int = 0)"),
         body.replace("|", "| as X |").replace("+", "- -"),
     )
-    kusto.objects.own_words = lambda text: "items | as Y | " + text.replace("by day", "by ['day']")
+    kusto.objects.own_words = lambda text: (
+        text.replace("items |", "items | as Y |").replace("by day", "by ['day']")
+        if "items |" in text
+        else f"{text} in our words"
+    )
 
 
 @pytest.mark.sampled(3)

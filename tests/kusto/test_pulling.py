@@ -16,6 +16,8 @@ from orchestration.kusto.objects import KustoProject
 from orchestration.kusto.pulling import Pulled, pull
 from orchestration.kusto.reading import load_kusto
 from tests.kusto.bench import KustoBench, function
+from tests.kusto.test_deploying import FILES as SPELLED
+from tests.kusto.test_deploying import respell
 
 MAPPING = json.dumps([{"Column": "a", "Properties": {"Ordinal": "0"}}])
 DOCSTRING = "of \"this\" 'and' that \\ // {x}\nü😀"
@@ -56,7 +58,8 @@ def pulled(bench: KustoBench, *only: str) -> Pulled:
 
     project = read(bench.project_dir)[0] or KustoProject("telemetry", feeds=bench.feeds)
     with cluster_of(bench.place) as cluster, bench.words() as words:
-        return pull(Held(cluster, words), bench.project_dir, project, words, read, only)
+        ours = bench.store.kusto_objects.of(bench.place.name)
+        return pull(Held(cluster, words), bench.project_dir, project, words, read, only, ours)
 
 
 def write(bench: KustoBench, found: Pulled) -> None:
@@ -111,6 +114,18 @@ def test_a_file_that_says_the_same_stays_and_another_is_named(bench: KustoBench)
     assert {*pulled(bench, "First").texts} == set()
     bench.write({"functions/First.kql": function("First", "items", "(a: long = 5)")}, whole=False)
     assert {*pulled(bench, "First").texts} == {"kusto/functions/First.kql"}
+
+
+def test_what_the_service_only_spells_in_other_words_is_the_same(kusto_there: KustoBench) -> None:
+    bench = kusto_there
+    respell(bench.kusto)
+    bench.write(SPELLED)
+    bench.deliver()
+    bench.deploy()
+    assert (pulled(bench).texts, pulled(bench).other) == ({}, [])
+    bench.command(".create-or-alter function A() { Zero() }")
+    bench.command(SPELLED["views/Daily.kql"].replace("count()", "max(item)"))
+    assert pulled(bench).other == ["kusto/functions/A.kql", "kusto/views/Daily.kql"]
 
 
 WORDS = ["and", "date", "has_any", "kind", "True", "FALSE", "title", "to", "where", "with", "Plain"]

@@ -254,9 +254,9 @@ def _commit(here: Opened, dirty: bool) -> str:
         return ""
     commit = commit_of(folder, "HEAD")
     kusto = f"{repository.prefix}kusto/"
-    changed = [file for file in repository.changed_since(commit) if file.startswith(kusto)]
-    # What git ignores is deployed like any other file, and is in no commit.
-    changed += [file for file in repository.ignored(kusto) if file.endswith((".kql", ".yml"))]
+    # What git ignores is deployed like any other file, and is in no commit; hidden files are not.
+    found = [*repository.changed_since(commit), *repository.ignored(kusto)]
+    changed = [file for file in found if file.startswith(kusto) and not Path(file).name.startswith(".")]
     local = here.deployment.identity.kind is Environment.LOCAL
     if changed and not (dirty or local):
         raise ValueError(

@@ -31,7 +31,7 @@ from orchestration.state.kusto_objects import Deployed
 # A name that is no word of commands, of which some hundred (`date`, `kind`, `title`) have no capital letter.
 _PLAIN = re.compile(r"(?!(?i:true|false)$)[a-z_]*[A-Z]\w*", re.ASCII)
 # What a name may have ("Entity names"); a name with anything else might lead out of the folder.
-_NAME_OF_A_FILE = re.compile(r"[\w .-]+")
+_NAME_OF_A_FILE = re.compile(r"[\w -][\w .-]*")
 # What a destination makes for itself.
 _STAGING, _REMARK, _MAPPING = "_sluice_staging", "sluice: ", "sluice_"
 NOTHING_OURS: Mapping[tuple[str, str], Deployed] = {}
@@ -90,7 +90,7 @@ def pull(
         if only and object_name not in only:
             continue
         if not _NAME_OF_A_FILE.fullmatch(object_name):
-            left.append(f"{kql.text(name)}: Kusto has no such name, and no file is called so")
+            left.append(f"{kql.text(name)}: no file is called so")
         elif made.startswith("!"):
             left.append(f"{name}: {made[1:]}")
         elif any(name.lower() == other.lower() for other in texts):

@@ -138,10 +138,11 @@ def test_a_work_deployment_wants_a_commit_and_waits_for_a_delivery(typed: Typed)
     assert typed("plan", **work)[0] == 0
     # What git ignores is in no commit either.
     typed.write("functions/Two.kql", function("Two", "print 2"))
-    (typed.project / ".git/info/exclude").write_text("Two.kql\n*.swp\n")
-    typed.write("functions/One.kql.swp", "")
+    (typed.project / ".git/info/exclude").write_text("Two.kql\n.*.swp\n")
+    typed.write("functions/.One.kql.swp", "")
+    typed.write("functions/.DS_Store", "")
     code, said = typed("deploy", **work)
-    assert (code, "kusto/functions/Two.kql: not committed" in said) == (2, True), said
+    assert (code, said.startswith("kusto/functions/Two.kql: not committed")) == (2, True), said
     (typed.project / "kusto/functions/Two.kql").unlink()
     code, said = typed("plan", "--environment", "production", **work)
     assert (code, "--environment says `production`" in said) == (2, True), said

@@ -162,7 +162,10 @@ def pull(
             from orchestration.kusto.held import Held
 
             held = Held(there.cluster, there.parses.words)
-            found = pulled_from(held, here.settings.project_dir, kusto, there.parses.words, read, names or ())
+            found = pulled_from(
+                held, here.settings.project_dir, kusto, there.parses.words, read, names or (),
+                here.deployment.store.kusto_objects.of(there.place.name),
+            )  # fmt: skip
         for file, text in found.texts.items():
             if file in found.other and not force:
                 err.print(f"{file} says something else; --force writes over it", markup=False, soft_wrap=True)
@@ -252,7 +255,9 @@ def _commit(here: Opened, dirty: bool) -> str:
         return ""
     commit = commit_of(folder, "HEAD")
     kusto = f"{repository.prefix}kusto/"
-    changed = [file for file in repository.changed_since(commit) if file.startswith(kusto)]
+    # What git ignores is deployed like any other file, and is in no commit; hidden files are not.
+    found = [*repository.changed_since(commit), *repository.ignored(kusto)]
+    changed = [file for file in found if file.startswith(kusto) and not Path(file).name.startswith(".")]
     local = here.deployment.identity.kind is Environment.LOCAL
     if changed and not (dirty or local):
         raise ValueError(

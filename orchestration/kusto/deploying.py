@@ -16,14 +16,15 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
+from orchestration.core.environments import Environment
 from orchestration.destinations.adx.cluster import Cluster
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.permission import asking
 from orchestration.kusto.facts import Words
-from orchestration.kusto.held import Held, shown_facts
+from orchestration.kusto.held import Held, shown_facts, who_changed
 from orchestration.kusto.objects import Kind, KustoProject, Statement
 from orchestration.kusto.places import Place
-from orchestration.kusto.plan import held_digest, plan_of
+from orchestration.kusto.plan import OTHERS, held_digest, plan_of
 from orchestration.kusto.planned import Item, Plan, State
 from orchestration.state.held_lease import Lease, LeaseLost
 from orchestration.state.kusto_objects import Deployed
@@ -35,6 +36,7 @@ from orchestration.state.store import StateStore
 _BUDGET_SECONDS = 3_600.0
 _LEASE_WAIT_SECONDS = 60.0
 _SILENT_SECONDS = 5.0
+_NO_RIGHT = "does not let the principal"
 _RIGHTS = (
     "on the database: Database User to make functions and tables; to change what others made, Function Admin,"
     " Table Admin and Materialized View Admin of it; to make a view Database Admin"
@@ -57,8 +59,15 @@ def cluster_of(place: Place) -> Generator[Cluster]:
             "look at the cluster in the Azure portal, then deploy again: it goes on where it ended",
         )  # fmt: skip
 
-    with Cluster(place.url, lambda: ends - monotonic(), late) as cluster:
-        yield cluster
+    try:
+        with Cluster(place.url, lambda: ends - monotonic(), late) as cluster:
+            yield cluster
+    except DeliveryError as error:
+        if _NO_RIGHT not in error.what or isinstance(error, DeployStopped):
+            raise
+        # What the cluster said of rights is about deliveries.
+        mend = "have an administrator grant it, then type the same again"
+        raise DeliveryError(error.what, _RIGHTS, mend, nothing_done=error.nothing_done) from None
 
 
 def planned(cluster: Cluster, store: StateStore, place: Place, project: KustoProject, words: Words) -> Plan:
@@ -139,29 +148,28 @@ def deploy(
     done: list[str] = []
     records = store.kusto_objects
 
-    def record(item: Item, held: str) -> None:
+    def record(item: Item, held: str, environment: str) -> None:
         now = datetime.now(UTC)
         records.record(
-            Deployed(
-                place.name, item.kind.value, item.name, place.environment, item.digest, held, commit, now
-            )
+            Deployed(place.name, item.kind.value, item.name, environment, item.digest, held, commit, now)
         )
 
     known = records.of(place.name)
+    # A scratch database is many people's: what stands there already may be another's, and is never removed.
+    shared = place.kind in (Environment.SCRATCH, Environment.LOCAL)
     for item in plan.of(State.UNCHANGED):
         before = known.get((item.kind.value, item.name))
         if before is None or before.digest != item.digest:
-            record(item, item.held)
+            mine = not shared if before is None else before.environment
+            record(item, item.held, place.environment if mine else "")
+    _tell_notes(cluster, plan, say)
     for item, statements, last in _steps(plan):
         answer: Sequence[Mapping[str, Any]] = ()
         for statement in statements:
             answer = _sent(cluster, item, statement, done, say)
             done.append(item.called)
         if last:
-            held = _held_of(item, answer, words)
-            if held != item.held:
-                say(f"the database shows {item.called} otherwise than {item.file} says it")
-            record(item, held)
+            record(item, _held_of(cluster, item, answer, words), place.environment)
     for one in plan.forgotten:
         records.forget(one)
     for item in plan.of(State.REMOVE) if prune else ():
@@ -193,12 +201,23 @@ def _is_late(statement: Statement) -> bool:
     return statement.kind.endswith(("RowLevelSecurity", "Update"))
 
 
-def _held_of(item: Item, answer: Sequence[Mapping[str, Any]], words: Words) -> str:
-    """Return a digest of what the database holds, as it answers the command that made it."""
-    if not item.held:
-        return ""
+def _tell_notes(cluster: Cluster, plan: Plan, say: Say) -> None:
+    """Tell what somebody has to know of what is overwritten, and whose it is as far as the journal tells."""
+    changed = plan.of(State.CHANGE)
+    others = [item.name for item in changed if any(note.startswith(OTHERS) for note in item.notes)]
+    who = who_changed(cluster, others) if others else {}
+    for item in changed:
+        for note in item.notes:
+            by = f" ({who[item.name]})" if note.startswith(OTHERS) and item.name in who else ""
+            say(f"{item.called}: {note}{by}")
+
+
+def _held_of(cluster: Cluster, item: Item, answer: Sequence[Mapping[str, Any]], words: Words) -> str:
+    """Return a digest of how the database shows what was sent: functions and views in their answer."""
+    if item.kind is Kind.TABLE:
+        return held_digest(Held(cluster, words).policies(item.name, item.said), item.kind)
     facts = shown_facts(item.kind, item.name, answer, words)
-    return held_digest(facts, item.kind) if facts is not None else item.held
+    return held_digest(item.said if facts is None else facts, item.kind)
 
 
 def _sent(
@@ -214,8 +233,7 @@ def _sent(
     try:
         answer = cluster.command(statement.text, doing)
     except DeliveryError as error:
-        # What the cluster said of rights is about deliveries.
-        rights = "does not let the principal" in error.what
+        rights = _NO_RIGHT in error.what
         before = (
             f"deployed before: {', '.join(dict.fromkeys(done))}" if done else "nothing was deployed before"
         )

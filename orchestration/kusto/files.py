@@ -96,7 +96,9 @@ def kql_names(project_dir: Path) -> list[str]:
 
 
 def _inside(folder: Path) -> Sequence[Path]:
-    return sorted(path for path in folder.rglob("*") if not path.is_dir()) if folder.is_dir() else []
+    """Return the files of a folder, but what editors and systems hide beside them."""
+    found = folder.rglob("*") if folder.is_dir() else ()
+    return sorted(path for path in found if not path.is_dir() and not path.name.startswith("."))
 
 
 def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlFile | Problem:

@@ -4,7 +4,7 @@ Belongs here: the questions, and answers as facts (`facts`). Does not belong her
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -129,18 +129,17 @@ class Held:
         found: dict[str, Any] = {"folder": table.folder, "docstring": table.docstring}
         found |= {f"column {column}": type_name(one) for column, one in table.columns.items()}
         found |= {f"docstring of {column}": one for column, one in table.docstrings.items()}
+        return found | self.policies(name, asked)
+
+    def policies(self, table: str, asked: Collection[str]) -> dict[str, Any]:
+        """Return the policies and mappings of a table that is there, of the kinds that some facts are of."""
+        found = dict[str, Any]()
         for policy in POLICIES:
             if any(fact.startswith(f"{policy} ") for fact in asked):
-                found |= policy_facts(policy, self.policy(name, policy), self._words)
-        if any(" mapping " in fact for fact in asked):
-            found |= self.mappings(name)
-        return found
-
-    def mappings(self, table: str) -> Facts:
-        """Return the ingestion mappings of a table, as facts."""
-        found = dict[str, Any]()
-        for kind, name, said in self.mapping_texts(table):
-            found |= mapping_facts(kind, name, said)
+                found |= policy_facts(policy, self.policy(table, policy), self._words)
+        if any(is_mapping(fact) for fact in asked):
+            for kind, name, said in self.mapping_texts(table):
+                found |= mapping_facts(kind, name, said)
         return found
 
     def mapping_texts(self, table: str) -> Sequence[tuple[str, str, str]]:
@@ -210,6 +209,16 @@ def shown_facts(kind: Kind, name: str, rows: Sequence[Mapping[str, Any]], words:
         return _view_facts(_view(shown), words)
     except LookupError:
         return None
+
+
+def is_policy(fact: str) -> bool:
+    """Whether a table's fact is of a policy or mapping, in which the service may spell things its own way."""
+    return fact.startswith(tuple(f"{policy} " for policy in POLICIES)) or is_mapping(fact)
+
+
+def is_mapping(fact: str) -> bool:
+    """Whether a table's fact is of an ingestion mapping."""
+    return fact.split(" ")[1:2] == ["mapping"] and not fact.startswith("column ")
 
 
 def names(words: Sequence[str], name: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Any
 from orchestration.destinations.adx import kql
 from orchestration.kusto.facts import Facts
 from orchestration.kusto.objects import Kind, KustoObject
+from orchestration.kusto.removing import dropping
+from orchestration.kusto.spellings import string
 
 _UPDATE = "update policy has "
 
@@ -38,7 +40,7 @@ def in_the_way(one: KustoObject, held: Facts, said: Facts, wrong: Collection[str
         yield (
             f"its {changed} would be another, which Kusto refuses for a view that is there; give the view"
             " another name, or drop it, with all that it has aggregated:"
-            f" `.drop materialized-view {kql.name(one.name)}`; then deploy again"
+            f" `{dropping(Kind.VIEW, one.name)}`; then deploy again"
         )
 
 
@@ -58,6 +60,6 @@ def _source(one: str) -> str:
 
 
 def _keys(facts: Facts) -> list[Any] | None:
-    """The words of a view's query after its last `by`; None where there is none."""
-    words: list[Any] = list(facts["query"])
+    """The words of a view's query after its last `by`, `['day']` as `day`; None where there is none."""
+    words: list[Any] = [string(word) for word in facts["query"] if word not in ("[", "]")]
     return words[len(words) - words[::-1].index("by") :] if "by" in words else None

@@ -129,7 +129,9 @@ def _others(deployment: Deployment, project: KustoProject) -> Iterator[tuple[str
 
 
 def _is_productions(deployment: Deployment, project: KustoProject, address: Address) -> bool:
-    """Whether production's newest catalogue has a table of this database among production's places.
+    """Whether production's newest catalogue has this database among production's places.
+
+    Older code published those of its tables alone: they are known where both have a table in common.
 
     Raises:
         SettingsError: a shelf is named, and does not say what is production's.
@@ -139,6 +141,8 @@ def _is_productions(deployment: Deployment, project: KustoProject, address: Addr
     if area is None or deployment.identity.kind is Environment.LOCAL:
         return False
     digests = _digests(area)
+    if _digest(address) in digests:
+        return True
     host = address.host.removesuffix(_HTTPS).rstrip(".")
     hosts = [f"{host}{dot}{port}" for dot in ("", ".") for port in ("", _HTTPS)]
     databases = {address.database, address.database.lower()}
@@ -160,6 +164,19 @@ def _digests(area: Area) -> Collection[str]:
         " to; set SLUICE_PUBLISHED_URL to the same as in production; if nothing was published yet, type"
         " `sluice publish` there"
     )
+
+
+def database_digest(url: str) -> str:
+    """Return a digest of the database of a connection's URL, which production's catalogue has.
+
+    Raises:
+        DeliveryError: the URL is none of a database.
+    """
+    return _digest(Address.of(url))
+
+
+def _digest(address: Address) -> str:
+    return place_digest(spelled(address))
 
 
 def spelled(address: Address) -> str:

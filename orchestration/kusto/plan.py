@@ -18,15 +18,17 @@ from typing import Any
 
 from orchestration.core.environments import Environment
 from orchestration.kusto.facts import Facts, Words, facts_of, hides
-from orchestration.kusto.held import Held
+from orchestration.kusto.held import Held, is_policy
 from orchestration.kusto.objects import Kind, KustoObject, KustoProject
 from orchestration.kusto.obstacles import in_the_way, losses
 from orchestration.kusto.planned import Difference, Item, Plan, State, called
-from orchestration.kusto.removing import removed
+from orchestration.kusto.removing import dropping, removed
 from orchestration.kusto.sending import of_existing
 from orchestration.kusto.tables_here import deployed_objects, made_here, making
 from orchestration.state.kusto_objects import Deployed
 
+# How a note begins of what a deploy overwrites.
+OTHERS = "somebody else"
 # What an object of a kind is, beyond its properties.
 _QUERY = {Kind.FUNCTION: ("parameters", "body"), Kind.VIEW: ("source", "query")}
 
@@ -71,19 +73,42 @@ def plan_of(
     named = {one.key for one in objects}
     gone = {(Kind(one.kind), one.name): one for one in ours.values() if (one.kind, one.name) not in named}
     standing = {key: held.facts(*key, {}) for key in gone if key[0] is not Kind.TABLE}
-    there = {key: held_digest(facts, key[0]) for key, facts in standing.items() if facts is not None}
+    there = {
+        key: held_digest(facts, key[0])
+        for key, facts in standing.items()
+        if facts is not None and gone[key].environment
+    }
     items += removed({key: gone[key] for key in there}, objects, held, words, there)
     return Plan(environment, database, items, [one for key, one in gone.items() if key not in there])
 
 
 def held_digest(facts: Facts | None, kind: Kind) -> str:
-    """Return a digest of what a database holds of a function or view.
+    """Return a digest of what a database may spell in its own way: queries, parameters, policies, mappings.
 
-    "" of tables, and where the database does not show all of it.
+    "" where there is nothing of it.
     """
-    if facts is None or kind is Kind.TABLE or hides(facts):
+    shown = [one for one in facts or () if _is_spelled(kind, one)]
+    if not facts or not shown:
         return ""
-    return hashlib.sha256(json.dumps([facts.get(one) for one in _QUERY[kind]]).encode()).hexdigest()
+    # What is on record of older deploys is of this form.
+    listed = (
+        [[one, facts[one]] for one in sorted(shown)]
+        if kind is Kind.TABLE
+        else list(map(facts.get, _QUERY[kind]))
+    )
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+
+def spelled_otherwise(one: KustoObject, found: Facts, record: Deployed | None, said: Facts) -> set[str]:
+    """Return the facts that the service only spells otherwise: it shows them as once they were sent."""
+    shown = held_digest(found, one.kind)
+    if record is None or record.digest != one.digest or not shown or record.held != shown:
+        return set()
+    return {name for name in (*said, *found) if _is_spelled(one.kind, name)}
+
+
+def _is_spelled(kind: Kind, fact: str) -> bool:
+    return is_policy(fact) if kind is Kind.TABLE else fact in _QUERY[kind]
 
 
 def _creates(one: KustoObject) -> bool:
@@ -109,26 +134,29 @@ def _waits(
 def _compared(one: KustoObject, held: Held, record: Deployed | None, words: Words, *, new: bool) -> Item:
     said = [(statement, _facts(one, statement.line, statement, words)) for statement in one.statements]
     whole: dict[str, Any] = {name: fact for _, facts in said for name, fact in facts.items()}
-    item = Item(one.kind, one.name, one.file, State.UNCHANGED, digest=one.digest)
-    item = replace(item, held=held_digest(whole, one.kind))
+    item = Item(one.kind, one.name, one.file, State.UNCHANGED, digest=one.digest, said=whole)
     if clash := _clash(one, held):
         return replace(item, state=State.BLOCKED, notes=[clash])
     found = {} if new else held.facts(one.kind, one.name, whole)
     if found is None:
         dropped = record is not None and record.digest == one.digest
         return replace(item, state=State.CREATE, commands=one.statements, drifted=dropped)
-    wrong = [name for name, fact in whole.items() if found.get(name, "") != fact]
-    if hides(whole) and (record is None or record.digest != one.digest):
+    shown = held_digest(found, one.kind)
+    same = record is not None and record.digest == one.digest
+    spelled = spelled_otherwise(one, found, record, whole)
+    wrong = [name for name, fact in whole.items() if found.get(name, "") != fact and name not in spelled]
+    if hides(whole) and not same:
         # What the database does not show: what was sent last is all that is known of it.
         wrong += [name for name in ("body", "query") if name in whole and name not in wrong]
     if not wrong:
-        return item
-    drifted = record is not None and (
-        record.digest == one.digest or bool(record.held and record.held != held_digest(found, one.kind))
-    )
+        return replace(item, held=shown)
+    drifted = record is not None and (same or bool(record.held and record.held != shown))
     differences = [Difference(name, found.get(name), whole[name], _diff(one, name, held)) for name in wrong]
-    taken = ["somebody else made what stands there; it is replaced"]
-    notes = taken if record is None and one.kind is not Kind.TABLE else []
+    notes: list[str] = []
+    if record is None or not record.environment:
+        notes = [f"{OTHERS} made what stands there; it is replaced"] if one.kind is not Kind.TABLE else []
+    elif drifted:
+        notes = [f"{OTHERS} has changed it since it was deployed; it is replaced"]
     item = replace(item, differences=differences, drifted=drifted)
     if obstacles := list(in_the_way(one, found, whole, wrong)):
         return replace(item, state=State.BLOCKED, notes=[*notes, *obstacles])
@@ -157,8 +185,10 @@ def _clash(one: KustoObject, held: Held) -> str:
     others = {Kind.TABLE: held.tables, Kind.FUNCTION: held.functions, Kind.VIEW: held.views}
     for kind, there in others.items():
         if kind is not one.kind and one.name in there:
+            drop = "" if kind is Kind.TABLE else f", or drop that one by hand: `{dropping(kind, one.name)}`"
             return (
-                f"the database has the {called(kind, one.name)}; expected no other of that name; rename one"
+                f"the database has the {called(kind, one.name)}; expected no other of that name;"
+                f" rename one{drop}"
             )
     return ""
 

@@ -3,8 +3,8 @@
 Belongs here: shapes. Does not belong here: how they come about (`plan`), how they are told (`report`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -52,7 +52,8 @@ class Item:
         notes: what somebody has to know.
         drifted: whether the database holds another thing than what was deployed last.
         digest: of what git says.
-        held: a digest of what the database will hold.
+        said: all that git says, as facts.
+        held: of what is unchanged, a digest of how the database shows it.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class Item:
     notes: Sequence[str] = ()
     drifted: bool = False
     digest: str = ""
+    said: Mapping[str, Any] = field(default_factory=dict[str, Any])
     held: str = ""
 
     @property
@@ -76,7 +78,7 @@ class Item:
 class Plan:
     """All of it; `items` are in the order in which they are done, what is removed after all else.
 
-    `forgotten` is on record as ours, and neither git nor the database has it any more.
+    `forgotten` is on record, git has it no more, and the database neither; or it was there before we came.
     """
 
     environment: str

@@ -10,7 +10,7 @@ what. A file is left as it is where it says the same.
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,15 +20,21 @@ from orchestration.core.problems import Problem
 from orchestration.core.stages import Stage
 from orchestration.destinations.adx import kql
 from orchestration.kusto.database_file import FILE
-from orchestration.kusto.facts import Words, facts_of
+from orchestration.kusto.facts import Facts, Words, facts_of
 from orchestration.kusto.files import FOLDER, SUFFIX
 from orchestration.kusto.held import Held, HeldFunction, HeldTable, HeldView
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
+from orchestration.kusto.plan import spelled_otherwise
 from orchestration.kusto.spellings import is_obfuscated, ticks
+from orchestration.state.kusto_objects import Deployed
 
-_PLAIN = re.compile(r"[A-Za-z_]\w*")
+# A name that is no word of commands, of which some hundred (`date`, `kind`, `title`) have no capital letter.
+_PLAIN = re.compile(r"(?!(?i:true|false)$)[a-z_]*[A-Z]\w*", re.ASCII)
+# What a name may have ("Entity names"); a name with anything else might lead out of the folder.
+_NAME_OF_A_FILE = re.compile(r"[\w -][\w .-]*")
 # What a destination makes for itself.
 _STAGING, _REMARK, _MAPPING = "_sluice_staging", "sluice: ", "sluice_"
+NOTHING_OURS: Mapping[tuple[str, str], Deployed] = {}
 Read = Callable[[Path], tuple[KustoProject | None, list[Problem]]]
 
 
@@ -56,6 +62,7 @@ def pull(
     words: Words,
     read: Read,
     only: Sequence[str] = (),
+    ours: Mapping[tuple[str, str], Deployed] = NOTHING_OURS,
 ) -> Pulled:
     """Return the files that say what a database holds.
 
@@ -66,16 +73,25 @@ def pull(
         words: the parser.
         read: reads the `kusto/` of a project directory.
         only: names of objects; all without.
+        ours: what is on record of the database.
 
     Raises:
         DeliveryError: the database does not answer.
+        ValueError: it has no object of one of the names.
     """
+    if unknown := {*only} - {*held.functions, *held.views, *held.tables}:
+        raise ValueError(
+            f"the database has nothing that is called {', '.join(sorted(unknown))}; expected names of its"
+            " functions, views and tables, as they are written there; without names all is taken"
+        )
     texts, left = dict[str, str](), list[str]()
     for name, made in _written(held, project.feeds, words):
-        object_name = Path(name).name.removesuffix(SUFFIX)
+        object_name = name.partition("/")[2].removesuffix(SUFFIX)
         if only and object_name not in only:
             continue
-        if made.startswith("!"):
+        if not _NAME_OF_A_FILE.fullmatch(object_name):
+            left.append(f"{kql.text(name)}: no file is called so")
+        elif made.startswith("!"):
             left.append(f"{name}: {made[1:]}")
         elif any(name.lower() == other.lower() for other in texts):
             left.append(
@@ -91,7 +107,12 @@ def pull(
         files[FILE] = f"connection: {project.connection}\n"
     files, refused, found = _taken(files, project_dir, read)
     left += refused
-    same = [file for file in files if file in own and _says(own[file], found.get(file), words)]
+
+    def spelled(one: KustoObject, said: Facts) -> set[str]:
+        facts = held.facts(one.kind, one.name, said) or {}
+        return spelled_otherwise(one, facts, ours.get((one.kind.value, one.name)), said)
+
+    same = [file for file in files if file in own and _says(own[file], found.get(file), words, spelled)]
     files = {file: text for file, text in files.items() if file not in same}
     other = [file for file in files if (project_dir / file).exists()]
     return Pulled(files, same, other, left)
@@ -121,7 +142,12 @@ def _taken(
             files = {name: text for name, text in files.items() if name not in wrong}
 
 
-def _says(own: KustoObject, pulled: KustoObject | None, words: Words) -> bool:
+def _says(
+    own: KustoObject,
+    pulled: KustoObject | None,
+    words: Words,
+    spelled: Callable[[KustoObject, Facts], set[str]],
+) -> bool:
     """Whether a file says what was pulled: all that it says, and nothing less."""
     if pulled is None:
         return False
@@ -130,6 +156,9 @@ def _says(own: KustoObject, pulled: KustoObject | None, words: Words) -> bool:
         facts = [facts_of(statement, words) for statement in one.statements]
         said.append({name: fact for each in facts for name, fact in each.items()})
     mine, theirs = said
+    for name in spelled(own, mine):
+        theirs.pop(name, None)
+        mine.pop(name, None)
     return all(theirs.get(name, "") == fact for name, fact in mine.items()) and mine.keys() >= {
         name for name, fact in theirs.items() if fact
     }

@@ -78,6 +78,10 @@ def _removal(key: Key, record: Deployed, users: list[str], held: Held, digest: s
     if record.held and record.held != digest:
         why = "git has it no more, and somebody has changed it since it was deployed; look at it, and drop it"
         return replace(item, notes=[why], drifted=True)
-    what = "function" if kind is Kind.FUNCTION else "materialized-view"
-    drop = command("Drop", f".drop {what} {kql.name(name)}{' ifexists' if kind is Kind.FUNCTION else ''}")
-    return replace(item, state=State.REMOVE, commands=[drop])
+    ifexists = " ifexists" if kind is Kind.FUNCTION else ""
+    return replace(item, state=State.REMOVE, commands=[command("Drop", dropping(kind, name) + ifexists)])
+
+
+def dropping(kind: Kind, name: str) -> str:
+    """Return the command that drops a function or view."""
+    return f".drop {'function' if kind is Kind.FUNCTION else 'materialized-view'} {kql.name(name)}"

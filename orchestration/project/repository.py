@@ -50,6 +50,12 @@ class Repository:
         told = git(self.top, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", commit, "--")
         return sorted({*_names(told), *_names(new)})
 
+    def ignored(self, folder: str) -> list[str]:
+        """Return the files of a folder that are there, and that git is told to ignore."""
+        return _names(
+            git(self.top, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", folder)
+        )
+
     def text_at(self, commit: str, file: str) -> str | None:
         """Return a file as it was at a commit; None where it was not there."""
         try:

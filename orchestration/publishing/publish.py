@@ -25,6 +25,8 @@ from orchestration.core.stages import Stage
 from orchestration.delivery.productions_places import digests_of
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
+from orchestration.kusto.feeds import ADX
+from orchestration.kusto.places import database_digest
 from orchestration.project.loading import Project
 from orchestration.publishing.catalogue import ALL, NOTHING_SEEN, Catalogue, PublishedTable
 from orchestration.publishing.changes import Budget, Change, Look, TooWide, closed
@@ -323,7 +325,7 @@ class Publishing:
 
 
 def places_of(deployment: Deployment, project: Project, earlier: Collection[str] = ()) -> frozenset[str]:
-    """Return digests of all objects that a deployment writes to.
+    """Return digests of all objects that a deployment writes to, and of the databases that they are in.
 
     `earlier` are those of the catalogue before: they stay while this process cannot tell of each export.
     """
@@ -337,6 +339,8 @@ def places_of(deployment: Deployment, project: Project, earlier: Collection[str]
             else:
                 built = build(said.type, url, said.object, said.options)
                 found |= digests_of(built)
+                if said.type == ADX:
+                    found.add(database_digest(url))
         except DeliveryError:  # a URL that does not hold is told when it is used
             found.update(earlier)
     return frozenset(found)

@@ -23,9 +23,9 @@ class Deployed:
         database: the place, as `adx://CLUSTER/DATABASE`.
         kind: `functions`, `views` or `tables`.
         name: as the database has it.
-        environment: the deployment that did it, as `work:NAME`.
+        environment: the deployment that did it, as `work:NAME`; "" where another did, in a shared database.
         digest: of what git said.
-        held: of what the database held then, in its own words; "" where nobody can tell.
+        held: of how the database showed it then, in its own words; "" where nobody can tell.
         commit: of git; "" where there was none, with `+` behind it where files were not committed.
         deployed_at: when.
         first_deployed_at: since when it is there in some form; None where an older version recorded it.

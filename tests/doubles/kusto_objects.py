@@ -18,10 +18,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from orchestration.destinations.adx import kql
 from orchestration.kusto.language.engine import Command, Database, KustoLanguage, Query
 
 from .kusto_engine import Answer, Engine, Table
@@ -124,6 +125,7 @@ class Objects:
         views: by name.
         roles: what the principal may besides using the database; None: everything.
         respelled: how a function's parameters and body are shown, which Kusto does not promise.
+        own_words: how each text of a view's query, a policy or a mapping is shown.
         journal: who did what to which entity, as (entity, event, principal).
     """
 
@@ -132,6 +134,7 @@ class Objects:
         self.views: dict[str, View] = {}
         self.roles: frozenset[str] | None = None
         self.respelled: Callable[[str, str], tuple[str, str]] = lambda parameters, body: (parameters, body)
+        self.own_words: Callable[[str], str] = lambda text: text
         self.journal: list[tuple[str, str, str]] = []
         self.principal = "aadapp=sluice"
         self._engine = engine
@@ -209,7 +212,7 @@ class Objects:
         if name in self._engine.tables or name in self.views:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         if properties.get("skipvalidation", "false").lower() != "true":
-            self.analysed(f"let {name if name.isidentifier() else 'F'} = {parameters} {body};", name)
+            self.analysed(f"let {kql.name(name)} = {parameters} {body};", name)
         made = Function(name, parameters, body, properties.get("folder", ""), properties.get("docstring", ""))
         self._noted(name, "ALTER-FUNCTION" if name in self.functions else "ADD-FUNCTION")
         self.functions[name] = made
@@ -282,9 +285,9 @@ class Objects:
     def _shown_views(self, name: str = "") -> Answer:
         rows = [
             [
-                v.name, v.source, v.query, None, None, "Completed", 1, 1, v.properties.get("folder", ""),
-                v.properties.get("docstring", ""), int(v.properties.get("autoupdateschema") == "True"), None,
-                v.properties.get("lookback"),
+                v.name, v.source, self.own_words(v.query), None, None, "Completed", 1, 1,
+                v.properties.get("folder", ""), v.properties.get("docstring", ""),
+                int(v.properties.get("autoupdateschema") == "True"), None, v.properties.get("lookback"),
             ]
             for v in self.views.values()
             if name in ("", v.name)
@@ -324,6 +327,8 @@ class Objects:
         table = self._engine.table(said.value("TableName"))
         rows = [[name, kind.capitalize(), text] for (kind, name), text in table.others_mappings.items()]
         rows += [[name, "Parquet", json.dumps(one)] for name, one in table.mappings.items()]
+        for row in rows:
+            row[2] = self._in_own_words(row[2])
         return Answer([(name, "string") for name in ("Name", "Kind", "Mapping")], rows)
 
     def _describe_columns(self, said: Stated) -> Answer:
@@ -376,7 +381,18 @@ class Objects:
         table = self._engine.table(said.value("TableName"))
         shown = policy_named(said.kind, table.name, table.policies, table.security_said)
         assert shown is not None
+        shown.rows[0][2] = self._in_own_words(shown.rows[0][2])
         return shown
+
+    def _in_own_words(self, text: str) -> str:
+        def spelled(said: Any) -> Any:
+            if isinstance(said, dict):
+                return {name: spelled(one) for name, one in cast("dict[str, Any]", said).items()}
+            if isinstance(said, list):
+                return [spelled(one) for one in cast("list[Any]", said)]
+            return self.own_words(said) if isinstance(said, str) else said
+
+        return json.dumps(spelled(json.loads(text)))
 
     def _schema(self) -> Answer:
         tables = {

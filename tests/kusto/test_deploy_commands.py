@@ -4,8 +4,11 @@ Does not belong here: what is compared and sent (`test_deploying`), which databa
 """
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,6 +170,14 @@ def test_a_work_deployment_wants_a_commit_and_waits_for_a_delivery(typed: Typed)
     typed.git("add", ".")
     typed.git("commit", "-qm", "more")
     assert typed("plan", **work)[0] == 0
+    # What git ignores is in no commit either.
+    typed.write("functions/Two.kql", function("Two", "print 2"))
+    (typed.project / ".git/info/exclude").write_text("Two.kql\n.*.swp\n")
+    typed.write("functions/.One.kql.swp", "")
+    typed.write("functions/.DS_Store", "")
+    code, said = typed("deploy", **work)
+    assert (code, said.startswith("kusto/functions/Two.kql: not committed")) == (2, True), said
+    (typed.project / "kusto/functions/Two.kql").unlink()
     code, said = typed("plan", "--environment", "production", **work)
     assert (code, "--environment says `production`" in said) == (2, True), said
     # A copy of the data directory deploys nothing.
@@ -179,11 +190,40 @@ def test_a_work_deployment_wants_a_commit_and_waits_for_a_delivery(typed: Typed)
     assert typed("deploy", **work)[0] == 0
 
 
+def test_a_deploy_whose_process_is_killed_is_typed_again(typed: Typed) -> None:
+    for name in ("Dry", "Windy"):
+        typed.write(f"functions/{name}.kql", function(name, "weather | where rain_mm < 1"))
+    assert typed("plan")[0] == 1
+    killed: list[subprocess.Popen[bytes]] = []
+
+    def kill(text: str) -> None:
+        if text.startswith(".create-or-alter function Wet"):
+            killed[0].kill()
+            killed[0].wait()
+
+    typed.kusto.before = kill
+    here = ("--project", str(typed.project), "--data", str(typed.data / "local"))
+    command = [sys.executable, "-c", "from orchestration.cli import app; app()", "kusto", "deploy", *here]
+    own = {"SLUICE_ENVIRONMENT": "local", "SLUICE_SCRATCH_KUSTO": typed.url}
+    # It is there before the first command that it waits for.
+    with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.PIPE) as process:
+        killed.append(process)
+        said, _ = process.communicate(timeout=600)
+    assert process.returncode == -signal.SIGKILL, said
+    typed.kusto.before = lambda _: None
+    stood = {*typed.kusto.objects.functions}
+    code, said = typed("deploy")
+    assert code == 0, said
+    assert {*typed.kusto.objects.functions} == {"Dry", "Wet", "Windy"} >= stood
+    assert not any(f"creates function {name}" in said for name in stood)
+    assert typed("plan")[0] == typed("drift")[0] == 0
+
+
 def test_what_cannot_be_asked_ends_with_2_and_says_why(typed: Typed) -> None:
     typed.kusto.token = "another"
     code, said = typed("plan")
     assert (code, "does not let the principal show its" in said) == (2, True), said
-    assert "delivery" not in said
+    assert ("delivery" in said, "Ingestor" in said, "Function Admin" in said) == (False, False, True)
     code, said = typed("deploy")
     assert (code, "does not let the principal" in said) == (1, True), said
     typed.write("functions/Wet.kql", function("Wet", "weather | where rain > 1"))

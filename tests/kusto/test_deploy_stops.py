@@ -87,6 +87,31 @@ def test_lost_answers_and_a_cluster_that_is_busy_change_nothing(kusto_there: Kus
     assert bench.states() == {}
 
 
+def test_a_cluster_that_falters_in_the_middle_is_asked_again_and_one_that_fails_is_told(
+    kusto_there: KustoBench,
+) -> None:
+    bench, seen = kusto_there, list[str]()
+    bench.write(FILES)
+    bench.deliver()
+
+    def falter(text: str) -> None:
+        seen.append(text)
+        if not text.startswith(".show"):
+            number = sum(not one.startswith(".show") for one in seen)
+            bench.kusto.broken = {3: 1, 9: 99}.get(number, 0)
+            bench.kusto.throttled = {6: 1}.get(number, 0)
+
+    bench.kusto.before = falter
+    with pytest.raises(
+        DeployStopped, match="could not be asked to .* 4 times: .*deployed before: table items"
+    ):
+        bench.deploy()
+    assert len(bench.sent()) == 1 + 9
+    bench.kusto.before, bench.kusto.broken = lambda _: None, 0
+    bench.deploy()
+    assert (bench.states(), len(bench.sent())) == ({}, 1 + COMMANDS)
+
+
 def test_a_cluster_that_does_not_answer_is_told_and_nothing_is_on_record(kusto_there: KustoBench) -> None:
     bench = kusto_there
     bench.write({"functions/One.kql": function("One", "print 1")})

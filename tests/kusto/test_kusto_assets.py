@@ -16,8 +16,10 @@ import pytest
 from orchestration.graph.incidents import look_at
 from orchestration.graph.instance import open_instance
 from orchestration.graph.kusto_asking import kusto_sensor
+from orchestration.kusto.places import database_digest
 from orchestration.operations.fills import fills_due
 from orchestration.operations.kusto_checks import ANSWERS, DEPLOYED, ask
+from orchestration.publishing.publish import places_of
 from tests.company import MON, TUE, WEATHER_REPORT, Company, finished
 from tests.kusto.mill import RAIN, REPORT, TOWNS, Mill
 from tests.run.test_deliveries import sensor_context
@@ -201,3 +203,12 @@ def test_names_that_kusto_takes_and_dagster_does_not_are_assets_as_well(mill: Mi
     assert {
         dg.AssetKey(["kusto", name]) for name in ("Rain_20_by_2d_town_2e_v2", "rain_2c__20_by_20_town")
     } <= keys
+
+
+def test_production_publishes_which_database_is_its_own(mill: Mill) -> None:
+    company = mill.company
+    url = company.settings.connection("telemetry")
+    assert url is not None
+    assert database_digest(url.replace("127.0.0.1", "localhost")) in places_of(
+        company.deployment, company.project
+    )

@@ -4,8 +4,9 @@ Does not belong here: what is sent there (`test_deploying`).
 """
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from orchestration.core.catalogues import path_of
 from orchestration.core.environments import place_digest
 from orchestration.core.settings import Settings, SettingsError
 from orchestration.kusto.objects import KustoProject
-from orchestration.kusto.places import place_of
+from orchestration.kusto.places import database_digest, place_of
 from orchestration.state.deployment import Deployment
 from tests.kusto.bench import ITEMS
 
@@ -40,10 +41,10 @@ def deployment(folder: Path, environment: str, variables: Mapping[str, str]) -> 
         yield opened
 
 
-def publish(folder: Path, *tables: str) -> str:
+def publish(folder: Path, *tables: str, digests: Sequence[str] = ()) -> str:
     """Say what is production's in a catalogue of its shelf; return the shelf's URL."""
     area = Area(str(folder / "shelf"))
-    said = {"places": [place_digest(table) for table in tables]}
+    said = {"places": [*digests, *(place_digest(table) for table in tables)]}
     area.create(path_of("000000000001"), [json.dumps(said).encode()])
     return str(folder / "shelf")
 
@@ -126,6 +127,19 @@ def test_productions_database_is_known_by_its_catalogue(
         pytest.raises(SettingsError, match="production's, as its catalogue says"),
     ):
         place_of(opened, PROJECT)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(("environment", "variable"), [("scratch", SCRATCH), ("work:b", WORK)])
+def test_productions_database_is_known_in_every_spelling_and_by_no_table(
+    tmp_path: Path, environment: str, variable: str, spelling: str
+) -> None:
+    shelf = publish(tmp_path, digests=[database_digest(spelling)])
+    with (
+        deployment(tmp_path, environment, {variable: SPELLINGS[0], SHELF: shelf}) as opened,
+        pytest.raises(SettingsError, match="production's, as its catalogue says"),
+    ):
+        place_of(opened, replace(PROJECT, feeds=[]))
 
 
 def test_another_table_is_not_productions(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from orchestration.kusto.objects import KustoProject
 from orchestration.kusto.pulling import Pulled, pull
 from orchestration.kusto.reading import load_kusto
 from tests.kusto.bench import KustoBench, function
+from tests.kusto.test_deploying import FILES as SPELLED
+from tests.kusto.test_deploying import respell
 
 MAPPING = json.dumps([{"Column": "a", "Properties": {"Ordinal": "0"}}])
 DOCSTRING = "of \"this\" 'and' that \\ // {x}\nü😀"
@@ -56,7 +58,8 @@ def pulled(bench: KustoBench, *only: str) -> Pulled:
 
     project = read(bench.project_dir)[0] or KustoProject("telemetry", feeds=bench.feeds)
     with cluster_of(bench.place) as cluster, bench.words() as words:
-        return pull(Held(cluster, words), bench.project_dir, project, words, read, only)
+        ours = bench.store.kusto_objects.of(bench.place.name)
+        return pull(Held(cluster, words), bench.project_dir, project, words, read, only, ours)
 
 
 def write(bench: KustoBench, found: Pulled) -> None:
@@ -111,3 +114,48 @@ def test_a_file_that_says_the_same_stays_and_another_is_named(bench: KustoBench)
     assert {*pulled(bench, "First").texts} == set()
     bench.write({"functions/First.kql": function("First", "items", "(a: long = 5)")}, whole=False)
     assert {*pulled(bench, "First").texts} == {"kusto/functions/First.kql"}
+
+
+def test_what_the_service_only_spells_in_other_words_is_the_same(kusto_there: KustoBench) -> None:
+    bench = kusto_there
+    respell(bench.kusto)
+    bench.write(SPELLED)
+    bench.deliver()
+    bench.deploy()
+    assert (pulled(bench).texts, pulled(bench).other) == ({}, [])
+    bench.command(".create-or-alter function A() { Zero() }")
+    bench.command(SPELLED["views/Daily.kql"].replace("count()", "max(item)"))
+    assert pulled(bench).other == ["kusto/functions/A.kql", "kusto/views/Daily.kql"]
+
+
+WORDS = ["and", "date", "has_any", "kind", "True", "FALSE", "title", "to", "where", "with", "Plain"]
+
+
+def test_names_that_are_words_of_kusto_are_quoted(bench: KustoBench) -> None:
+    listed = ", ".join(f"{kql.name(name)}: int" for name in WORDS)
+    documented = listed.replace(": int", ": 'of it'")
+    for name in WORDS:
+        bench.command(f".create-or-alter function {kql.name(name)}() {{ items }}")
+    bench.command(f".create-merge table ['string'] ({listed})")
+    bench.command(f".alter-merge table ['string'] column-docstrings ({documented})")
+    write(bench, found := pulled(bench))
+    assert (found.left, bench.states()) == ([], {})
+    assert " Plain: int" in found.texts["kusto/tables/string.kql"]
+
+
+def test_no_name_leads_out_of_the_folder(bench: KustoBench) -> None:
+    names = ["..", "../../evil", "a/b", "..\\evil", "/evil", "a:b"]
+    for name in names:
+        bench.command(f".create-or-alter function {kql.name(name)}() {{ items }}")
+    found = pulled(bench)
+    assert [one.split(": ")[0] for one in found.left] == [
+        kql.text(f"functions/{name}.kql") for name in sorted(names)
+    ]
+    root = (bench.project_dir / "kusto").resolve()
+    assert all((bench.project_dir / name).resolve().is_relative_to(root) for name in found.texts)
+
+
+def test_a_name_that_is_not_there_is_told(bench: KustoBench) -> None:
+    with pytest.raises(ValueError, match="nothing that is called first, nope; "):
+        pulled(bench, "First", "nope", "first")
+    assert pulled(bench, "items_sluice_staging").texts.keys() == {"kusto/database.yml"}

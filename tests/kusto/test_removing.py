@@ -3,9 +3,16 @@
 Does not belong here: what git has (`test_deploying`).
 """
 
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from orchestration.core.environments import Environment
+from orchestration.kusto.plan import OTHERS
 from orchestration.kusto.planned import State
+from orchestration.state.store import StateStore
 from tests.kusto.bench import KustoBench, function
 
 KEPT = {"functions/Stays.kql": function("Stays", "print x = 1")}
@@ -93,3 +100,37 @@ def test_a_prune_that_ends_early_goes_on(bench: KustoBench) -> None:
     bench.deploy(prune=True)
     assert {*bench.kusto.objects.functions} == {"Human", "Stays"}
     assert bench.states() == {}
+
+
+def test_in_a_scratch_database_that_is_shared_nobody_removes_anothers(
+    kusto_there: KustoBench, tmp_path: Path
+) -> None:
+    ada = kusto_there
+    ada.kind = Environment.SCRATCH
+    files = {"functions/A.kql": function("A", "print 1"), "functions/B.kql": function("B", "print 1")}
+    ada.write(files)
+    ada.deploy()
+    (tmp_path / "bob").mkdir()
+    with closing(StateStore(f"sqlite:///{tmp_path / 'bob' / 'state.db'}")) as store:
+        bob = replace(ada, folder=tmp_path / "bob", store=store, said=[])
+        bob.write(files)
+        assert bob.deploy() == 0
+        assert len(store.kusto_objects.of("adx://there/db")) == 2
+        bob.write(KEPT)
+        assert bob.states() == {"function Stays": State.CREATE}
+        assert bob.deploy(prune=True) == 1
+        assert {*ada.kusto.objects.functions} == {"A", "B", "Stays"}
+        assert {name for _, name in store.kusto_objects.of("adx://there/db")} == {"Stays"}
+        # What he has changed is his, until she changes it back.
+        bob.write(files)
+        bob.deploy()
+        bob.write(files | {"functions/A.kql": function("A", "print 2")})
+        bob.deploy()
+        assert bob.said[-2].startswith(
+            f"function A: {OTHERS} made what stands there; it is replaced (aadapp="
+        )
+        assert [one.drifted for one in ada.plan().items] == [True, False]
+        ada.deploy()
+        bob.write(KEPT)
+        assert {*bob.states().values()} == {State.KEPT}
+        assert bob.deploy(prune=True) == 0

@@ -16,7 +16,7 @@ import pytest
 
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal
-from orchestration.delivery.json_text import know_json
+from orchestration.delivery.json_text import knowing_json
 from orchestration.delivery.reconcile import normalised
 from orchestration.destinations.base import DeliveryError, Receipt, Scope, Shard
 from orchestration.destinations.postgres import PostgresDestination
@@ -92,12 +92,11 @@ def reconciles(url: str, shard: Shard, folder: Path) -> bool:
     """Whether what is read back compares equal with the shard, as `reconcile` compares."""
     back = pa.Table.from_batches(list(PostgresDestination(url, "items").read_back(SCOPE)))
     import_module("pyarrow.parquet").write_table(back, folder / "back.parquet")
-    with duckdb.connect() as connection:
+    with duckdb.connect() as connection, knowing_json(connection):
         ours, theirs = (
             f"select item, value from read_parquet({literal(str(path))})"
             for path in (shard.path, folder / "back.parquet")
         )
-        know_json(connection)
         kinds = [fields_of(connection, rows)["value"] for rows in (ours, theirs)]
         sides = normalised("value", *kinds)
         found = [

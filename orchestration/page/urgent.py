@@ -5,7 +5,7 @@ Belongs here: incidents as pages tell them. Does not belong here: what is wrong 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,7 +119,8 @@ def now(look: Look, owner: str = "") -> Now:
     """Return what is wrong now; `owner`'s alone, if one is given."""
     incidents = look.store.incidents.open()
     owners = Counter(name for item in incidents for name in _owners(item))
-    rows = in_order([item for item in incidents if not owner or owner in _owners(item)], look)
+    own = (_part_of(item, owner) for item in incidents if owner in _owners(item)) if owner else incidents
+    rows = in_order(own, look)
     counts = Counter(sort for row in rows for sort in row.sorts)
     counts[HELD] = len({waits.name for row in rows for waits in row.waits} | _held(rows))
     counts[LATE] = len({waits.name for row in rows for waits in row.waits if waits.late} | _late(rows))
@@ -201,6 +202,13 @@ def touched(item: Incident) -> Iterable[tuple[str, str, str]]:
 def _owners(item: Incident) -> set[str]:
     """Whose it is: who answers for the root, and for what waits for it."""
     return {name for name in (item.owner, *(one["owner"] for one in item.affected)) if name}
+
+
+def _part_of(item: Incident, owner: str) -> Incident:
+    """Return an incident with what of it is an owner's: all, if it is theirs; else what they wait for."""
+    if item.owner == owner:
+        return item
+    return replace(item, affected=[one for one in item.affected if one["owner"] == owner])
 
 
 def _held(rows: Iterable[Row]) -> set[str]:

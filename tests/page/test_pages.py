@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -81,6 +82,30 @@ def test_figures_are_those_of_an_independent_query(shop: Shown, pages: dict[str,
         assert version[:12] in way.text
     day = re.findall(r'<i class="(\w+)" title="(2024-01-0[12])', pages["exports.html"].html)[:2]
     assert {key: word for word, key in day}[TUE] == "held"
+
+
+def test_an_owners_figures_are_of_what_is_theirs(own_shop: Shown) -> None:
+    counter, ovens, due = "counter@bakery.example", "ovens@bakery.example", "2024-01-03T11:00:00+00:00"
+    waiting = [
+        {"export": SHOP_ORDERS, "partition_key": TUE, "owner": counter, "due_at": due},
+        {"export": SHOP_ORDERS, "partition_key": MON, "owner": counter, "due_at": ""},
+        {"export": "exp_weather_report", "partition_key": TUE, "owner": ovens, "due_at": due},
+    ]
+    store = own_shop.company.deployment.store
+    with store._engine.begin() as connection:  # pyright: ignore[reportPrivateUsage]
+        values = {"affected": waiting, "owner": "data@bakery.example"}
+        connection.execute(schema.incidents.update().values(values))
+    listed = {"": waiting, "data@bakery.example": waiting} | {
+        owner: [one for one in waiting if one["owner"] == owner] for owner in (counter, ovens)
+    }
+    for owner, theirs in listed.items():
+        path = Place("owners", (owner,)).path if owner else "index.html"
+        html = own_shop.html(quote(path))
+        counts = {sort: int(number) for number, sort in re.findall(r"<b>(\d+)</b> (\w+)", html)}
+        late = [one for one in theirs if one["due_at"]]
+        assert (counts["held"], counts["late"], counts["refused"]) == (len(theirs), len(late), 1), owner
+        for one in waiting:
+            assert (f"{one['export']} [{one['partition_key']}]" in html) == (one in theirs), (owner, one)
 
 
 def test_an_incident_leads_to_its_steps_log_and_to_what_repeats_it(pages: dict[str, Read]) -> None:

@@ -128,6 +128,16 @@ class Look:
         beats = (beat.at for beat in self.store.incidents.heartbeats() if beat.component == LOOKS)
         return max(beats, default=None)
 
+    @property
+    def stale(self) -> str:
+        """How far off the last look is, in words; "" of one that is fresh, or of none.
+
+        One that is ahead was made before the clock was put back: nobody has looked since.
+        """
+        if self.looked_at is None or abs(self.now - self.looked_at) <= self.fresh:
+            return ""
+        return f"{in_words(self.now - self.looked_at)} {'ago' if self.looked_at < self.now else 'ahead'}"
+
     @cached_property
     def banners(self) -> Sequence[Banner]:
         """What is wrong with the whole."""
@@ -144,7 +154,12 @@ class Look:
             yield Banner("bad", f"Nothing leaves this deployment: {why.what}", why.fix)
         if self.looked_at is None:
             yield Banner("warn", "Nobody has looked yet at what is wrong.", "sluice run")
-        elif self.now - self.looked_at > self.fresh:
+        elif self.stale and self.looked_at > self.now:
+            yield Banner(
+                "bad", f"The last look at what is wrong is {self.stale} of the clock: this may be old.",
+                "sluice run",
+            )  # fmt: skip
+        elif self.stale:
             ago = in_words(self.now - self.looked_at)
             yield Banner(
                 "bad", f"Nobody has looked at what is wrong for {ago}: what follows is of then.", "sluice run"

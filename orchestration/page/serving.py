@@ -280,7 +280,7 @@ def _not_ready(pages: Pages) -> list[str]:
     """Return what is wrong: the records, the project, or that nobody looks any more."""
     try:
         look = pages.look()
-        looked_at = look.looked_at
+        stale = "never" if look.looked_at is None else look.stale
     except (StateStoreUnavailable, DBAPIError, RecordsTooNew):
         return ["records: cannot be read; `sluice status` says why"]
     wrong: list[str] = []
@@ -288,7 +288,6 @@ def _not_ready(pages: Pages) -> list[str]:
         wrong.append("project: does not load; `sluice check` says why")
     elif look.read.project is None:
         wrong.append("project: is being read")
-    if looked_at is None or look.now - looked_at > look.fresh:
-        last = f"{in_words(look.now - looked_at)} ago" if looked_at else "never"
-        wrong.append(f"look: the last one was {last}; expected one each {in_words(look.fresh)}")
+    if stale:
+        wrong.append(f"look: the last one was {stale}; expected one each {in_words(look.fresh)}")
     return wrong

@@ -131,6 +131,13 @@ def test_health_says_what_does_not_work(own_shop: Shown) -> None:
     assert answer.status_code == 503
     assert answer.text == "look: the last one was 11 min ago; expected one each 10 min\n"
     assert "Nobody has looked at what is wrong for 11 min" in own_shop.html("index.html")
+    vars(own_shop.company.deployment)["clock"] = lambda: NOON - timedelta(days=3)
+    answer = own_shop.client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.text == "look: the last one was 3 days ahead; expected one each 10 min\n"
+    assert "The last look at what is wrong is 3 days ahead of the clock" in own_shop.html("index.html")
+    vars(own_shop.company.deployment)["clock"] = lambda: NOON - timedelta(minutes=10)
+    assert own_shop.client.get("/readyz").status_code == 200, "clocks of two machines differ"
     for name in ("state.db-wal", "state.db-shm"):
         (own_shop.company.settings.data_dir / name).unlink(missing_ok=True)
     own_shop.company.deployment.store._engine.dispose()  # pyright: ignore[reportPrivateUsage]

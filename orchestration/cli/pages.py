@@ -90,5 +90,10 @@ def page(
         read.look()
         with reading_dagster(here.settings) as instance:
             pages = Pages(here.deployment, read, written=True, instance=instance)
-            count = write(pages, folder.resolve(), out.print)
+            try:
+                count = write(pages, folder.resolve(), out.print)
+            except OSError as error:
+                raise ValueError(
+                    f"{folder}: {error.strerror}; expected a folder that can be written to: --out"
+                ) from None
     out.print(f"{count} pages in {folder}: open {folder / 'index.html'}", soft_wrap=True)

@@ -16,7 +16,7 @@ from orchestration.page.data_docs import FOLDER, framed
 from orchestration.page.pages import Pages
 
 _HREF = re.compile(r'href="([^"]*)"')
-# What tells a folder that this made from one that somebody keeps other things in.
+# What tells a folder that this made from one that somebody keeps other things in; it lists what was written.
 _MARK = ".sluice-page"
 
 
@@ -28,15 +28,15 @@ def write(pages: Pages, folder: Path, say: Callable[[str], object]) -> int:
     Raises:
         ValueError: the folder has something in it that this did not make.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
+    if others := _others(folder):
         raise ValueError(
-            f"{folder}: has other things in it; expected an empty folder, or one of this command's"
+            f"{folder}: has other things in it, as {others[0]}; expected an empty folder, or one of this"
+            " command's"
         )
     new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     for left in (new, old):  # of one that was killed
         shutil.rmtree(left, ignore_errors=True)
     new.mkdir(parents=True)
-    (new / _MARK).touch()
     project = pages.reading.now().project
     beside = set[str]()
     if project is not None:
@@ -57,11 +57,30 @@ def write(pages: Pages, folder: Path, say: Callable[[str], object]) -> int:
         for one in _linked(page.html, path) - known - beside:
             known.add(one)
             waiting.append(one)
+    made = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
+    (new / _MARK).write_text("".join(f"{name}\n" for name in made), encoding="utf-8")
     if folder.exists():
         folder.rename(old)
     new.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return len(known)
+
+
+def _others(folder: Path) -> list[str]:
+    """Return the files of a folder that this did not write; those of a folder that lists none are ours.
+
+    Raises:
+        NotADirectoryError: it is no folder.
+    """
+    if not folder.exists():
+        return []
+    there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    mark = folder / _MARK
+    if not mark.is_file():
+        return there or [path.name for path in folder.iterdir()]
+    made = {_MARK, *mark.read_text("utf-8").splitlines()}
+    older = len(made) == 1  # the mark of earlier versions is empty: pages are theirs
+    return [name for name in there if name not in made and not (older and name.endswith(places.SUFFIX))]
 
 
 def _linked(html: str, path: str) -> set[str]:

@@ -223,3 +223,6 @@ def test_a_folder_with_other_things_in_it_is_left_alone(shop: Shown, tmp_path: P
     code, said = sluice(shop.company, "page", "--out", str(tmp_path))
     assert (code, "expected an empty folder" in said) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    code, said = sluice(shop.company, "page", "--out", str(tmp_path / "mine.txt"))
+    assert (code, "Not a directory; expected a folder that can be written to: --out" in said) == (2, True)
+    assert (tmp_path / "mine.txt").read_text() == "mine"

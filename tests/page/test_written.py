@@ -63,8 +63,28 @@ def test_the_command_writes_them_in_the_place_of_the_last_ones(shop: Shown, tmp_
         code, said = sluice(shop.company, "page", "--out", str(tmp_path / "out"))
         assert (code, f"open {tmp_path / 'out' / 'index.html'}" in said) == (0, True), said
         assert f"staging.stg_orders [{TUE}]" in (tmp_path / "out/index.html").read_text()
-        (tmp_path / "out/old.html").write_text("of yesterday")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.parametrize(("name", "of_older_version", "kept"), [
+    ("mine.txt", False, True), (".git/HEAD", False, True), ("owners/mine.html", False, True),
+    ("mine.txt", True, True), ("old.html", True, False),
+])  # fmt: skip
+def test_what_somebody_put_beside_the_pages_stays(
+    shop: Shown, folder: Path, tmp_path: Path, name: str, of_older_version: bool, kept: bool
+) -> None:
+    made = shutil.copytree(folder, tmp_path / "out")
+    if of_older_version:
+        (made / ".sluice-page").write_text("")
+    (made / name).parent.mkdir(exist_ok=True)
+    (made / name).write_text("mine")
+    pages = Pages(shop.company.deployment, shop.reading, written=True)
+    if kept:
+        with pytest.raises(ValueError, match=f"has other things in it, as {name}; expected an empty folder"):
+            write(pages, made, print)
+    else:
+        write(pages, made, print)
+    assert (made / name).exists() == kept
 
 
 def browsed(url: str, folder: Path, *options: str) -> tuple[str, str]:

@@ -53,8 +53,11 @@ class DataDocs:
         if path in (FIRST, LINEAGE_PAGE):
             self._refresh()
         root = site_dir(self._settings).resolve()
-        found = (root / path).resolve()
-        return found if found.is_relative_to(root) and found.is_file() else None
+        try:
+            found = (root / path).resolve()
+            return found if found.is_relative_to(root) and found.is_file() else None
+        except (OSError, ValueError):  # no file has such a name
+            return None
 
     def _refresh(self) -> None:
         """Make the site if there is none or results are newer; where that fails, the old one stays."""

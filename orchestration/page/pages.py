@@ -6,6 +6,7 @@ Belongs here: from a path to HTML. Does not belong here: what is on a page, HTTP
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +112,7 @@ class Pages:
     def _rendered(self, place: Place, look: Look, query: str) -> str | None:
         kind, _, number_ = place.kind.rpartition("-") if place.kind[-1:].isdigit() else (place.kind, "", "1")
         view = _VIEWS.get((kind, len(place.of)))
-        if view is None or not number_.isdecimal() or (number_ != "1" and kind not in _LISTS):
+        if view is None or not _PART.fullmatch(number_) or (number_ != "1" and kind not in _LISTS):
             return None
         found = view(look, *place.of, **_more(kind, place, int(number_), query, self._instance))
         if found is None:
@@ -130,6 +131,8 @@ _NAV = (
     ("Now", places.NOW), ("Sources", places.SOURCES), ("Exports", places.EXPORTS),
     ("Incidents", places.INCIDENTS), ("All names", places.NAMES),
 )  # fmt: skip
+# Which part of a long list: no list has more.
+_PART = re.compile("[1-9][0-9]{0,5}")
 _LISTS = (places.SOURCES, places.EXPORTS)
 _View = tuple[str, str, dict[str, Any]]
 

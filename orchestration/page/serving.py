@@ -53,6 +53,8 @@ _HEADERS = {
 }  # fmt: skip
 # Asked by machines, by an address that they know.
 _PROBES = ("/healthz", "/readyz", "/metrics")
+# Longer than any page's: a name in a path is cut.
+_LONGEST_PATH = 2048
 _LONGEST_FORM, _LONGEST_NAME, _LONGEST_REASON = 8192, 200, 500
 
 
@@ -205,6 +207,8 @@ def application(pages: Pages, docs: DataDocs, door: Door) -> Starlette:
         probe = door.anywhere and request.url.path in _PROBES
         if not probe and not door.answers(request.headers.get("host", "")):
             response = _said(421, "This page is not reached by that name; docs/page.md says how.")
+        elif len(request.url.path) > _LONGEST_PATH:
+            response = _said(404, "There is no such page.")
         else:
             response = await answer(request)
         for name, value in {"Content-Security-Policy": _POLICY, **_HEADERS}.items():

@@ -120,6 +120,17 @@ def test_no_answer_loads_anything_or_is_framed(shop: Shown, path: str) -> None:
     assert "no-cache" in headers["Cache-Control"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["data-docs/%00", "data-docs/" + "a" * 5000, "data-docs/..%2f..%2fstate.db", "data-docs/a%ff/b", "%00",
+     f"sources-{'9' * 5000}.html", "sources-%D9%A1.html", "exports-0.html", f"incidents/{'9' * 5000}.html",
+     f"logs/{'a' * 5000}/b.html", f"ways/export/exp_shop_orders/{'9' * 5000}.html"],
+)  # fmt: skip
+def test_a_path_that_is_no_pages_is_answered_as_such(shop: Shown, path: str) -> None:
+    answer = shop.client.get(f"/{path}")
+    assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (404, "nosniff")
+
+
 def test_health_says_what_does_not_work(own_shop: Shown) -> None:
     assert own_shop.client.get("/healthz").text == "ok\n"
     assert (own_shop.client.get("/readyz").status_code, own_shop.client.get("/readyz").text) == (

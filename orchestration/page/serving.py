@@ -4,6 +4,7 @@ Belongs here: who may ask, what is answered, health. Does not belong here: what 
 """
 
 import hmac
+import re
 import socket
 import threading
 import time
@@ -40,13 +41,18 @@ from orchestration.state.deployment import Deployment
 from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
 
 LOOPBACK = "127.0.0.1"
+# A name or an address, and a port: nothing of a URL beside those.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?")
 # What no page needs: scripts, anything from elsewhere, a frame around it.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
-# Data Docs' pages and the page of columns bring their own scripts.
-_POLICY_OF_DOCS = "default-src 'self' 'unsafe-inline'"
+# Data Docs' pages and the page of columns bring their own scripts; these ask and send nothing.
+_POLICY_OF_DOCS = (
+    "default-src 'self' 'unsafe-inline'; connect-src 'none'; form-action 'none'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
 _HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
@@ -72,8 +78,10 @@ class Door:
 
     def answers(self, host: str) -> bool:
         """Whether a request for a host is answered: no other site's name that leads here reads pages."""
-        name = urlsplit(f"//{host}").hostname or ""
-        return is_here(name) or (bool(self.url) and host == urlsplit(self.url).netloc)
+        if self.url and host.lower() == urlsplit(self.url).netloc.lower():
+            return True
+        found = _HOST.fullmatch(host)
+        return found is not None and is_here(found[1])
 
     def person(self, headers: Headers) -> str:
         """Return who looks; "" where nobody vouches for a name, or the proxy let another one through."""
@@ -205,7 +213,8 @@ def application(pages: Pages, docs: DataDocs, door: Door) -> Starlette:
 
     async def guarded(request: Request, answer: RequestResponseEndpoint) -> Response:
         probe = door.anywhere and request.url.path in _PROBES
-        if not probe and not door.answers(request.headers.get("host", "")):
+        hosts = request.headers.getlist("host")
+        if not probe and not (len(hosts) == 1 and door.answers(hosts[0])):
             response = _said(421, "This page is not reached by that name; docs/page.md says how.")
         elif len(request.url.path) > _LONGEST_PATH:
             response = _said(404, "There is no such page.")

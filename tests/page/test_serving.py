@@ -6,12 +6,15 @@ Belongs here: the door. Does not: what is on a page (`test_pages`).
 import re
 import signal
 import socket
+from contextlib import closing
 from datetime import timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
 import pytest
 
+from orchestration.page.data_docs import site_dir
 from orchestration.page.reading import Reading
 from orchestration.page.serving import Door
 from tests.company import TUE
@@ -104,11 +107,32 @@ def test_nothing_else_is_taken(shop: Shown, method: str, path: str) -> None:
     ("host", "status"),
     [("ops.example", 200), ("127.0.0.1:3002", 200), ("localhost", 200), ("[::1]:9", 200),
      ("evil.example", 421), ("ops.example.evil.example", 421), ("ops.example:81", 421),
-     ("127.0.0.1.evil.example", 421)],
+     ("127.0.0.1.evil.example", 421), ("OPS.example", 200), ("localhost.:3002", 200), ("[::1]", 200),
+     ("127.0.0.1/evil.example", 421), ("evil.example@127.0.0.1", 421), ("127.0.0.1:3002?x", 421),
+     ("[::1", 421), ("[localhost", 421), ("ops.example/", 421), ("", 421)],
 )  # fmt: skip
 def test_another_sites_name_reads_nothing(shop: Shown, host: str, status: int) -> None:
     answer = shop.client.get("/index.html", headers={"Host": host})
     assert (answer.status_code, TUE in answer.text) == (status, status == 200)
+
+
+def test_a_host_that_stands_twice_is_nobodys(shop: Shown) -> None:
+    asked = HTTPConnection(shop.url.removeprefix("http://"), timeout=60)
+    asked.putrequest("GET", "/index.html", skip_host=True)
+    for host in ("ops.example", "evil.example"):
+        asked.putheader("Host", host)
+    asked.endheaders()
+    with closing(asked):
+        assert asked.getresponse().status == 421
+
+
+def test_data_docs_are_not_framed_and_send_nothing(shop: Shown) -> None:
+    site = site_dir(shop.company.settings)
+    site.mkdir(exist_ok=True)
+    (site / "one.html").write_text("<body></body>")
+    policy = shop.client.get("/data-docs/one.html").headers["Content-Security-Policy"]
+    for one in ("frame-ancestors", "form-action", "base-uri", "connect-src"):
+        assert f"{one} 'none'" in policy
 
 
 @pytest.mark.parametrize("path", ["/index.html", "/nobody.html", "/healthz", "/data-docs/no.html"])

@@ -74,6 +74,7 @@ class Pages:
 
     def look(self, person: str = "") -> Look:
         """Return the records and the project of now."""
+        self.deployment.store.shown.follow()
         token = self.token(person) if person else ""
         return Look(
             self.deployment, self.reading.now(), self.deployment.clock(), self._written, person, token,

@@ -4,6 +4,7 @@ Belongs here: reads of the state store for whoever looks. Does not belong here: 
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 
 from orchestration.state import schema
 from orchestration.state.records import Build, Delivery, Drop
 from orchestration.state.rows import record_of
+from orchestration.state.upgrade import StateStoreUnavailable
 
 SOURCE, TABLE, EXPORT = "source", "table", "export"
 
@@ -41,6 +44,23 @@ class Shown:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._file = _file_of(engine)
+
+    def follow(self) -> None:
+        """Go on with the records that are in the place of ours now: whoever shows them stays for long.
+
+        A file on SQLite that was moved away, by a restore or a person, is still read by what has it open.
+
+        Raises:
+            StateStoreUnavailable: there are none; to connect would make an empty file of that name.
+        """
+        try:
+            there = _file_of(self._engine)
+        except OSError as error:
+            raise StateStoreUnavailable(self._engine.url, DBAPIError("", None, error)) from None
+        if there != self._file:
+            self._file = there
+            self._engine.dispose()
 
     def stamp(self) -> str:
         """Return what is another text once anything was recorded that a page shows: one query."""
@@ -55,7 +75,7 @@ class Shown:
         )  # fmt: skip
         found += [sa.select(sa.func.max(column)).scalar_subquery() for column in moments]
         with self._engine.connect() as connection:
-            return "/".join(str(value) for value in connection.execute(sa.select(*found)).one())
+            return "/".join(map(str, (self._file, *connection.execute(sa.select(*found)).one())))
 
     def names(self) -> dict[str, set[str]]:
         """Return {SOURCE, TABLE or EXPORT: the names of which anything is on record}."""
@@ -192,3 +212,15 @@ def _among(
 ) -> list[sa.ColumnElement[bool]]:
     wanted = list(places)
     return [name.in_({one for one, _ in wanted}), table.c.partition_key.in_({key for _, key in wanted})]
+
+
+def _file_of(engine: Engine) -> tuple[int, int] | None:
+    """Return which file an engine's records are in; None on a server.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if engine.url.get_backend_name() != "sqlite" or not engine.url.database:
+        return None
+    found = os.stat(engine.url.database)
+    return found.st_dev, found.st_ino

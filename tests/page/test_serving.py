@@ -6,6 +6,7 @@ Belongs here: the door. Does not: what is on a page (`test_pages`).
 import re
 import signal
 import socket
+import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -183,6 +184,26 @@ def test_health_says_what_does_not_work(own_shop: Shown) -> None:
     answer = own_shop.client.get("/index.html")
     assert answer.status_code == 503
     assert "`sluice status` says why" in answer.text
+
+
+def test_records_that_are_replaced_or_gone_are_not_shown_on(own_shop: Shown, tmp_path: Path) -> None:
+    records = own_shop.company.settings.data_dir / "state.db"
+    assert own_shop.client.get("/incidents/1.html").status_code == 200
+    with closing(sqlite3.connect(records)) as connection, closing(sqlite3.connect(tmp_path / "b")) as backup:
+        connection.backup(backup)
+        backup.execute("delete from incidents")
+        backup.commit()
+    own_shop.company.deployment.store.fold()
+    records.rename(tmp_path / "moved")
+    for path in ("/index.html", "/readyz", "/metrics", "/incidents/1.html"):
+        assert own_shop.client.get(path).status_code == 503, path
+    assert not records.exists(), "who only reads makes none"
+    for name in ("state.db-wal", "state.db-shm"):
+        (records.parent / name).unlink(missing_ok=True)
+    (tmp_path / "b").rename(records)
+    assert own_shop.client.get("/incidents/1.html").status_code == 404
+    assert "Nothing is wrong" in own_shop.html("index.html")
+    assert own_shop.client.get("/readyz").text == "ready\n"
 
 
 def test_a_project_that_does_not_load_is_told_and_what_is_on_record_is_shown(own_shop: Shown) -> None:

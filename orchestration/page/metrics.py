@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from orchestration.incidents.trouble import Urgency
@@ -58,9 +58,8 @@ def _collected(look: Look) -> Iterator[Metric]:
     for sort in _SORTS:
         wrong.add_metric([sort], now.counts.get(sort, 0))
     yield wrong
-    deliveries = CounterMetricFamily(
-        "sluice_deliveries", "Deliveries on record by status.", labels=["status"]
-    )
+    # No counter: a delivery that goes on to another status is one less of the former.
+    deliveries = GaugeMetricFamily("sluice_deliveries", "Deliveries on record by status.", labels=["status"])
     for status, count in sorted(store.shown.delivery_counts().items()):
         deliveries.add_metric([status], count)
     yield deliveries

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -87,6 +87,8 @@ class Door:
         """Return who looks; "" where nobody vouches for a name, or the proxy let another one through."""
         said = headers.getlist(self.person_header) if self.person_header else []
         name = said[0].strip() if len(said) == 1 else ""
+        with suppress(UnicodeError):  # a header's bytes come as Latin-1, and proxies write UTF-8
+            name = name.encode("latin-1").decode("utf-8")
         return name if name.isprintable() and len(name) <= _LONGEST_NAME else ""
 
     def is_own(self, origin: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from orchestration.page.data_docs import site_dir
 from orchestration.page.reading import Reading
@@ -80,6 +81,17 @@ def test_nobody_else_changes_anything(
     form = {"what": "acknowledge", "reason": "mine", "token": token(shop, ADA)} | changes
     assert shop.client.post("/incidents/1.html", headers=headers, data=form).status_code == status
     assert people(shop) == []
+
+
+@pytest.mark.parametrize("name", ["zoë@bakery.example", "李雷"])
+def test_a_name_goes_on_record_as_the_proxy_writes_it(own_shop: Shown, name: str) -> None:
+    headers = [(PERSON.encode(), name.encode()), (b"Origin", OWN.encode())]
+    page = own_shop.client.get("/incidents/1.html", headers=headers).text
+    found = re.search(r'name="token" value="(\w+)"', page)
+    assert found is not None
+    form = {"what": "acknowledge", "reason": "mine", "token": found[1]}
+    assert own_shop.client.post("/incidents/1.html", headers=headers, data=form).status_code == 303
+    assert people(own_shop) == [("acknowledged", name, "mine")]
 
 
 def test_a_name_that_stands_twice_is_nobodys(shop: Shown) -> None:
@@ -228,6 +240,9 @@ def test_a_project_that_does_not_load_is_told_and_what_is_on_record_is_shown(own
 
 def test_metrics_have_few_series_and_no_names(shop: Shown) -> None:
     text = shop.client.get("/metrics").text
+    kinds = {family.name: family.type for family in text_string_to_metric_families(text)}
+    assert kinds["sluice_deliveries"] == "gauge", "a status has fewer once a delivery has another"
+    assert "counter" not in kinds.values()
     assert "sluice_project_loads 1.0" in text
     assert "sluice_last_look_timestamp_seconds" in text
     labels = set(re.findall(r'(\w+)="', text))

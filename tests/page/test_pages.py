@@ -30,6 +30,7 @@ from orchestration.state.deployment import Deployment
 from orchestration.state.incidents import Incident
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE
 from tests.documents.test_commands import _wrong  # pyright: ignore[reportPrivateUsage]
+from tests.incidents.desk import NOON
 from tests.page.conftest import PASSWORD, PERSON, Shown
 from tests.page.crawling import Read, crawled, of_pages, of_server
 
@@ -106,6 +107,28 @@ def test_an_owners_figures_are_of_what_is_theirs(own_shop: Shown) -> None:
         assert (counts["held"], counts["late"], counts["refused"]) == (len(theirs), len(late), 1), owner
         for one in waiting:
             assert (f"{one['export']} [{one['partition_key']}]" in html) == (one in theirs), (owner, one)
+
+
+def test_each_incident_of_a_day_is_named_and_an_outage_marks_no_day_of_its_own(own_shop: Shown) -> None:
+    store = own_shop.company.deployment.store
+    with store._engine.begin() as connection:  # pyright: ignore[reportPrivateUsage]
+        first = dict(connection.execute(sa.select(schema.incidents)).mappings().one()) | {
+            "root_kind": "source"
+        }
+        others = {2: ("orders", ""), 3: ("orders", TUE), 4: ("shops", "")}
+        for number, (name, key) in others.items():
+            one = first | {"root_name": name, "partition_key": key, "dedup_key": f"{number}", "id": number}
+            connection.execute(schema.incidents.insert().values(one))
+    assert re.findall(r">incident (\d)</a>", own_shop.html("exports.html")) == ["1", "2", "3"], (
+        "as many as fit"
+    )
+    for name, days, numbers in (("orders", [TUE], {2, 3}), ("shops", [f"{NOON:%Y-%m-%d}"], {4})):
+        page = own_shop.html(f"sources/{name}.html")
+        strip = page.partition('<span class="strip"')[2].partition("</span>")[0]
+        assert re.findall(r'class="held" title="([\d-]+):', strip) == days
+        assert set(map(int, re.findall(r"incidents/(\d)\.html\">incident", page))) == numbers
+    of_export = own_shop.html(f"exports/{SHOP_ORDERS}.html")
+    assert set(map(int, re.findall(r"incidents/(\d)\.html\">incident", of_export))) == {1, 2, 3, 4}
 
 
 def test_an_incident_leads_to_its_steps_log_and_to_what_repeats_it(pages: dict[str, Read]) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,9 @@ class Shown:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._file = _file_of(engine)
+        self._file: tuple[int, int] | None = None  # of a server's records, and of what SQLite names otherwise
+        with suppress(OSError):
+            self._file = _file_of(engine)
 
     def follow(self) -> None:
         """Go on with the records that are in the place of ours now: whoever shows them stays for long.
@@ -54,6 +57,8 @@ class Shown:
         Raises:
             StateStoreUnavailable: there are none; to connect would make an empty file of that name.
         """
+        if self._file is None:
+            return
         try:
             there = _file_of(self._engine)
         except OSError as error:

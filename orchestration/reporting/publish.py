@@ -5,9 +5,9 @@
     exports/data.parquet                   what the project says now, and `sla`
 
 Days are read again that may have changed since: those in which something was put on record, and those with
-a row that may still change. A file is written where its content is another one. Who was killed does it
-again. Belongs here: that. Does not belong here: what the files say (`state.ops_views`), drops made of
-them (`source`).
+a row that may still change. A file is written where its content is another one. What the records have
+forgotten meanwhile, as it is old, stays in it. Who was killed does it again. Belongs here: that. Does not
+belong here: what the files say (`state.ops_views`), drops made of them (`source`).
 """
 
 import hashlib
@@ -141,13 +141,17 @@ def publish(deployment: Deployment, area: Area, now: datetime) -> Published:
     told = f"epoch {deployment.identity.epoch}, restored {restored.isoformat() if restored else 'never'}"
     # After a restore the records say something else of days that are long over.
     since = datetime.fromisoformat(before.at) - _OVERLAP if before and before.told == told else None
+    old = (now - deployment.settings.operations_kept).date()
     files, written = dict(before.files) if before else dict[str, File](), list[str]()
     for view in VIEWS.values():
         if view.name in _NOT_PUBLISHED:
             continue
         for path, rows, is_open in _changed(deployment, view, since, before):
+            known = files.get(path)
+            if known is not None and known.rows > len(rows) and view.aged_by:
+                rows = _with_forgotten(view, rows, area.read(path), old)
             content = parquet_of(view, rows)
-            known, digest = files.get(path), hashlib.sha256(content).hexdigest()
+            digest = hashlib.sha256(content).hexdigest()
             if known is None or known.digest != digest or not area.exists(path):
                 area.write(path, [content])
                 written.append(path)
@@ -175,6 +179,25 @@ def _changed(
     unfinished = set(store.days(view, view.open)) if view.open != "false" else set[date]()
     for day, rows in groupby(store.rows(view, days=days), key=lambda row: row["day"]):
         yield path_of(view, day), list(rows), day in unfinished
+
+
+def _with_forgotten(
+    view: View, rows: Sequence[Mapping[str, Any]], published: bytes | None, old: date
+) -> Sequence[Mapping[str, Any]]:
+    """Return a day's rows, and those published ones that are not on record any more as they are old.
+
+    What one day tells ends at different moments, so that a part of it is forgotten before the rest.
+    """
+    try:
+        there = parquet.read_table(pa.BufferReader(published or b"")).to_pylist()
+    except pa.ArrowInvalid:  # it is damaged
+        return rows
+    found = {tuple(row[name] for name in view.key): row for row in rows}
+    for row in there:
+        at = row[view.aged_by]
+        if at is not None and (at.date() if isinstance(at, datetime) else at) <= old:
+            found.setdefault(tuple(row[name] for name in view.key), row)
+    return [found[key] for key in sorted(found)]
 
 
 def path_of(view: View, day: date) -> str:

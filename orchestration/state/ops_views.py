@@ -70,6 +70,7 @@ _FACTS = (
             {q.seconds("queued_at", "started_at")} as wait_seconds,
             retry_of, failed_step, {q.day("ended_at")} as day, collected_at from reported_runs""",
         written="collected_at",
+        aged_by="ended_at",
     ),
     _view(
         "steps", "Steps of these runs: one a table that is built, or an export that is sent.",
@@ -91,6 +92,7 @@ _FACTS = (
             s.ended_at, s.seconds, s.attempts, s.error_class, {q.day("r.ended_at")} as day, r.collected_at
             from reported_steps as s join reported_runs as r on r.run_id = s.run_id""",
         written="collected_at",
+        aged_by="day",
     ),
     _view(
         "drops", "What providers have landed, each time.",
@@ -241,6 +243,7 @@ _FACTS = (
         written="due_at",
         open="arrived_at is null or verdict = 'pending'",
         late_days=32,  # a look looks back 31 days
+        aged_by="ends_at",
     ),
     _view(
         "incidents", "What was wrong, from when to when.",
@@ -264,6 +267,7 @@ _FACTS = (
             json_array_length(affected) as held_exports, {q.day("opened_at")} as day from incidents""",
         written="opened_at",
         open="resolved_at is null",
+        aged_by="resolved_at",
     ),
 )  # fmt: skip
 

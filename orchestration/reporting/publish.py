@@ -27,6 +27,8 @@ from orchestration.core.environments import Environment
 from orchestration.core.json_records import bytes_of
 from orchestration.core.loopback import elsewhere
 from orchestration.core.settings import not_here
+from orchestration.kusto.files import FOLDER as KUSTO
+from orchestration.project.earlier import FOLDERS
 from orchestration.state.deployment import Deployment
 from orchestration.state.ops_model import Type, View
 from orchestration.state.ops_views import VIEWS
@@ -108,6 +110,13 @@ def area_to_publish(deployment: Deployment, url: str | None) -> Area:
         raise NotPublishable(
             f"URL leads to {host}, and this deployment is `scratch`; expected a folder of this machine; name"
             " one, or say what this deployment is: `sluice env init work`"
+        )
+    # What is published there would be read as files of the project; beside them, in `data/` say, it is not.
+    project = settings.project_dir
+    folders = (place_of(str(project / name)) for name in (*FOLDERS, KUSTO))
+    if area.place == place_of(str(project)) or any(area.place.lies_in(folder) for folder in folders):
+        raise NotPublishable(
+            f"{area.url} is where the project has its files; expected a place of its own; name another URL"
         )
     for name, other in (
         ("SLUICE_STAGING_URL", settings.staging_url), ("SLUICE_ORIGINALS_URL", settings.originals_url),

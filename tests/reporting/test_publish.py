@@ -219,6 +219,9 @@ def test_where_it_may_not_go(tmp_path: Path, deployment: Deployment) -> None:
         f"{settings.originals_url}/ops": "SLUICE_ORIGINALS_URL",
         str(settings.data_dir): "lie in each other",
         "az://reports/ops": "SLUICE_ENVIRONMENT|leads to",
+        str(BAKERY): "where the project has its files; .*; name another URL",
+        f"{BAKERY}/exports": "where the project has its files",
+        f"{BAKERY}/dbt_project/models/ops": "where the project has its files",
     }.items():
         with pytest.raises((NotPublishable, ValueError), match=said):
             area_to_publish(deployment, url)

@@ -4,7 +4,7 @@ Belongs here: from what is on record to a strip. Does not belong here: what was 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 
@@ -72,22 +72,25 @@ class Line:
 class Names:
     """All sources or exports: those with which something is wrong first, then by name.
 
-    `wrong` is {name: {day on which something is wrong: an incident's number}}.
+    `wrong` is {name: {number of an incident: days on which something is wrong by it}}. An outage has none:
+    which days it is of, their promises tell.
     """
 
     kind: str
     ordered: Sequence[str]
-    wrong: Mapping[str, Mapping[date, int]]
+    wrong: Mapping[str, Mapping[int, Collection[date]]]
 
 
 def names(look: Look, kind: str) -> Names:
     """Return all sources or exports, in their order."""
-    wrong: dict[str, dict[date, int]] = {}
+    wrong: dict[str, dict[int, set[date]]] = {}
     for item in look.store.incidents.open():
         for of, name, key in touched(item):
             if of == kind:
-                day = day_of(key, look.cut_of(kind, name), item.opened_at)
-                wrong.setdefault(name, {})[day] = item.id
+                days = wrong.setdefault(name, {}).setdefault(item.id, set())
+                cut = look.cut_of(kind, name)
+                if key or cut is None or not cut.grain.timed:
+                    days.add(day_of(key, cut, item.opened_at))
     ordered = sorted(look.names[kind], key=lambda name: (name not in wrong, name))
     return Names(kind, ordered, wrong)
 
@@ -102,15 +105,15 @@ def lines(look: Look, found: Names, shown: Sequence[str]) -> list[Line]:
     return [
         Line(
             kind, name, look.about(kind, name),
-            tuple(_squares(days.get((kind, name), blank), found.wrong.get(name, {}))),
+            tuple(_squares(days.get((kind, name), blank), set().union(*found.wrong.get(name, {}).values()))),
             tuple(map(_kept, months.get(name, ()))),
-            tuple(dict.fromkeys(found.wrong.get(name, {}).values())),
+            tuple(found.wrong.get(name, ())),
         )
         for name in shown
     ]  # fmt: skip
 
 
-def _squares(days: Iterable[Day], wrong: Mapping[date, int]) -> Iterable[Square]:
+def _squares(days: Iterable[Day], wrong: Collection[date]) -> Iterable[Square]:
     for one in days:
         counts = {
             "missed": one.missed, "pending": one.pending, "met": one.met,

@@ -148,8 +148,10 @@ def publish(deployment: Deployment, area: Area, now: datetime) -> Published:
         )
     restored = store.restores.last_at()
     told = f"epoch {deployment.identity.epoch}, restored {restored.isoformat() if restored else 'never'}"
-    # After a restore the records say something else of days that are long over.
-    since = datetime.fromisoformat(before.at) - _OVERLAP if before and before.told == told else None
+    # After a restore the records say something else of days that are long over; and who published with a
+    # clock that was ahead has seen nothing of what came since.
+    last = datetime.fromisoformat(before.at) if before and before.told == told else None
+    since = last - _OVERLAP if last and last <= now else None
     old = (now - deployment.settings.operations_kept).date()
     files, written = dict(before.files) if before else dict[str, File](), list[str]()
     for view in VIEWS.values():

@@ -121,6 +121,16 @@ def test_a_promise_that_is_put_on_record_late_is_published(deployment: Deploymen
     assert read(area, "promises") == on_record(deployment, "promises")
 
 
+def test_what_came_since_a_publisher_whose_clock_was_ahead_is_published(deployment: Deployment) -> None:
+    area = area_to_publish(deployment, None)
+    publish(deployment, area, NOW + timedelta(days=9))
+    run, steps = _ran(NOW)
+    deployment.store.operations.add_runs([run], steps)
+    publish(deployment, area, NOW + timedelta(days=2))
+    assert len(read(area, "runs")) == 1
+    assert read(area, "steps") == on_record(deployment, "steps")
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_file_the_next_one_does_it(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, *, after: bool

@@ -5,9 +5,9 @@
     exports/data.parquet                   what the project says now, and `sla`
 
 Days are read again that may have changed since: those in which something was put on record, and those with
-a row that may still change. A file is written where its content is another one. Who was killed does it
-again. Belongs here: that. Does not belong here: what the files say (`state.ops_views`), drops made of
-them (`source`).
+a row that may still change. A file is written where its content is another one. What the records have
+forgotten meanwhile, as it is old, stays in it. Who was killed does it again. Belongs here: that. Does not
+belong here: what the files say (`state.ops_views`), drops made of them (`source`).
 """
 
 import hashlib
@@ -27,6 +27,8 @@ from orchestration.core.environments import Environment
 from orchestration.core.json_records import bytes_of
 from orchestration.core.loopback import elsewhere
 from orchestration.core.settings import not_here
+from orchestration.kusto.files import FOLDER as KUSTO
+from orchestration.project.earlier import FOLDERS
 from orchestration.state.deployment import Deployment
 from orchestration.state.ops_model import Type, View
 from orchestration.state.ops_views import VIEWS
@@ -109,6 +111,13 @@ def area_to_publish(deployment: Deployment, url: str | None) -> Area:
             f"URL leads to {host}, and this deployment is `scratch`; expected a folder of this machine; name"
             " one, or say what this deployment is: `sluice env init work`"
         )
+    # What is published there would be read as files of the project; beside them, in `data/` say, it is not.
+    project = settings.project_dir
+    folders = (place_of(str(project / name)) for name in (*FOLDERS, KUSTO))
+    if area.place == place_of(str(project)) or any(area.place.lies_in(folder) for folder in folders):
+        raise NotPublishable(
+            f"{area.url} is where the project has its files; expected a place of its own; name another URL"
+        )
     for name, other in (
         ("SLUICE_STAGING_URL", settings.staging_url), ("SLUICE_ORIGINALS_URL", settings.originals_url),
         ("SLUICE_PROCESSING_URL", settings.processing_url), ("SLUICE_COLD_URL", settings.cold_url),
@@ -139,15 +148,21 @@ def publish(deployment: Deployment, area: Area, now: datetime) -> Published:
         )
     restored = store.restores.last_at()
     told = f"epoch {deployment.identity.epoch}, restored {restored.isoformat() if restored else 'never'}"
-    # After a restore the records say something else of days that are long over.
-    since = datetime.fromisoformat(before.at) - _OVERLAP if before and before.told == told else None
+    # After a restore the records say something else of days that are long over; and who published with a
+    # clock that was ahead has seen nothing of what came since.
+    last = datetime.fromisoformat(before.at) if before and before.told == told else None
+    since = last - _OVERLAP if last and last <= now else None
+    old = (now - deployment.settings.operations_kept).date()
     files, written = dict(before.files) if before else dict[str, File](), list[str]()
     for view in VIEWS.values():
         if view.name in _NOT_PUBLISHED:
             continue
         for path, rows, is_open in _changed(deployment, view, since, before):
+            known = files.get(path)
+            if known is not None and known.rows > len(rows) and view.aged_by:
+                rows = _with_forgotten(view, rows, area.read(path), old)
             content = parquet_of(view, rows)
-            known, digest = files.get(path), hashlib.sha256(content).hexdigest()
+            digest = hashlib.sha256(content).hexdigest()
             if known is None or known.digest != digest or not area.exists(path):
                 area.write(path, [content])
                 written.append(path)
@@ -175,6 +190,25 @@ def _changed(
     unfinished = set(store.days(view, view.open)) if view.open != "false" else set[date]()
     for day, rows in groupby(store.rows(view, days=days), key=lambda row: row["day"]):
         yield path_of(view, day), list(rows), day in unfinished
+
+
+def _with_forgotten(
+    view: View, rows: Sequence[Mapping[str, Any]], published: bytes | None, old: date
+) -> Sequence[Mapping[str, Any]]:
+    """Return a day's rows, and those published ones that are not on record any more as they are old.
+
+    What one day tells ends at different moments, so that a part of it is forgotten before the rest.
+    """
+    try:
+        there = parquet.read_table(pa.BufferReader(published or b"")).to_pylist()
+    except pa.ArrowInvalid:  # it is damaged
+        return rows
+    found = {tuple(row[name] for name in view.key): row for row in rows}
+    for row in there:
+        at = row[view.aged_by]
+        if at is not None and (at.date() if isinstance(at, datetime) else at) <= old:
+            found.setdefault(tuple(row[name] for name in view.key), row)
+    return [found[key] for key in sorted(found)]
 
 
 def path_of(view: View, day: date) -> str:

@@ -49,7 +49,8 @@ class View:
 
     Of facts, `written` is SQL of when a row was put on record, at the earliest, and `late_days` how many days
     later it may have been; `open` tells of one that may still change. `written` is "" of what is no fact but
-    an answer, or a definition of the project.
+    an answer, or a definition of the project. `aged_by` is the column by which the records forget a row that
+    is old; "" of a fact that they keep.
     """
 
     name: str
@@ -60,6 +61,7 @@ class View:
     written: str = ""
     open: str = "false"
     late_days: int = 0
+    aged_by: str = ""
 
     @property
     def is_fact(self) -> bool:

@@ -37,6 +37,8 @@ def _day(of: str) -> Column:
     return Column("day", _D, f"The day (UTC) on which {of}.")
 
 
+# Before the first look nothing says what the project has.
+_NO_PROJECT = "not exists (select 1 from reported_tables)"
 _COLLECTED = Column("collected_at", _AT, "When it was put on record here.")
 
 
@@ -70,6 +72,7 @@ _FACTS = (
             {q.seconds("queued_at", "started_at")} as wait_seconds,
             retry_of, failed_step, {q.day("ended_at")} as day, collected_at from reported_runs""",
         written="collected_at",
+        aged_by="ended_at",
     ),
     _view(
         "steps", "Steps of these runs: one a table that is built, or an export that is sent.",
@@ -91,6 +94,7 @@ _FACTS = (
             s.ended_at, s.seconds, s.attempts, s.error_class, {q.day("r.ended_at")} as day, r.collected_at
             from reported_steps as s join reported_runs as r on r.run_id = s.run_id""",
         written="collected_at",
+        aged_by="day",
     ),
     _view(
         "drops", "What providers have landed, each time.",
@@ -241,6 +245,7 @@ _FACTS = (
         written="due_at",
         open="arrived_at is null or verdict = 'pending'",
         late_days=32,  # a look looks back 31 days
+        aged_by="ends_at",
     ),
     _view(
         "incidents", "What was wrong, from when to when.",
@@ -264,6 +269,7 @@ _FACTS = (
             json_array_length(affected) as held_exports, {q.day("opened_at")} as day from incidents""",
         written="opened_at",
         open="resolved_at is null",
+        aged_by="resolved_at",
     ),
 )  # fmt: skip
 
@@ -346,7 +352,7 @@ _ANSWERS = (
     _view(
         "late_now",
         "What should be there by now and is not, of the last 31 days; neither what a person has"
-        " rejected, nor what has no connection.",
+        " rejected, nor what has no connection, nor what the project has no more.",
         (
             Column("kind", _T, "`source` or `export`."), Column("name", _T, "The source, or the export."),
             _KEY_OF_PARTITION, Column("due_at", _AT, "By when it had to be there."),
@@ -359,6 +365,9 @@ _ANSWERS = (
                 select kind, name, min(owner) as owner from reported_owners group by kind, name
             ) as o on o.kind = p.kind and o.name = p.name
             where p.arrived_at is null and p.verdict <> 'pending' and p.ends_at > {q.month_ago}
+            and (p.kind = 'source' and p.name in (select source from reported_contracts)
+                or p.kind = 'export' and p.name in (select export from reported_exports)
+                or {_NO_PROJECT})
             and not exists (select 1 from deliveries as d where p.kind = 'export' and d.export = p.name
                 and d.partition_key = p.partition_key and d.status = 'rejected')
             and not exists (select 1 from reported_exports as e join connections as c
@@ -367,7 +376,8 @@ _ANSWERS = (
                     select 1 from connections as s where s.name = c.name and s.served)))""",
     ),
     _view(
-        "held_now", "What is not sent although it is there: the gate or a limit holds it.",
+        "held_now",
+        "What is not sent although it is there: the gate or a limit holds it; of the project's exports.",
         (
             _EXPORT, _KEY_OF_PARTITION,
             Column("held_by", _T, "`gate`, or `limit`: a person decides (`sluice approve`, `reject`)."),
@@ -378,7 +388,8 @@ _ANSWERS = (
             from (select export, partition_key, 'gate' as held_by, held_at from holds
                 union all select export, partition_key, 'limit', max(planned_at) from deliveries
                 where status = 'held' group by export, partition_key) as h
-            left join reported_exports as e on e.export = h.export""",
+            left join reported_exports as e on e.export = h.export
+            where e.export is not null or {_NO_PROJECT}""",
     ),
     _view(
         "duration_trend", "How long the steps of each table and export took, by day.",

@@ -54,7 +54,8 @@ which stay. Times are UTC. Columns are only ever added, at the end.
 A promise is a partition of an export with a `deadline`, or of a source with a `latency` or `frequency`. It
 is put on record at the first look after the partition's end, by the files of that moment, and stays: who
 changes a deadline changes what is to come. Snapshots and what is cut by drop have no end, so no promise;
-nor has an export without a deadline.
+nor has an export without a deadline. A look goes 31 days back: an export that is new, or is given its first
+deadline, is promised for those days as well; what ended before, while nobody looked, never is.
 
 - **met**: acknowledged by the end of the partition plus the deadline, the moment itself included. A
   correction that is delivered later does not unmake it.
@@ -66,7 +67,8 @@ nor has an export without a deadline.
   `sluice mute` counts.
 - **pending**: not due yet. It counts nowhere, delivered or not.
 
-Attainment is met / (met + missed), by the month in which it was due.
+Attainment is met / (met + missed), by the month in which it was due; the oldest month counts what is still
+on record of it.
 
 ## As Parquet
 
@@ -74,7 +76,7 @@ Attainment is met / (met + missed), by the month in which it was due.
 as often as reports want to be fresh. A fact's day is `deliveries/day=2026-05-01/data.parquet`, replaced in
 one step; what the project says is `exports/data.parquet`, the attainment `sla/data.parquet`.
 `manifest.json` comes last: it names each file with its rows and its SHA-256. Killed, it is typed again.
-Days that the records forget stay published.
+What the records forget of a day stays published; the attainment says what they have.
 
 DuckDB reads a fact by one line; moments are UTC without a zone:
 

@@ -148,6 +148,35 @@ def test_what_is_decided_stays(store: StateStore) -> None:
     assert list(store.operations.rows(VIEWS["promises"])) == []
 
 
+def test_what_the_project_has_no_more_is_neither_late_nor_held(store: StateStore, state_url: str) -> None:
+    """An export that was renamed, say: nobody can send it, or answers for it."""
+    ended = this_moment() - timedelta(days=1)
+    names = {"delivery": ("exp_old", "exp_new"), "source": ("old", "new")}
+    for kind, both in names.items():
+        store.incidents.note_due({(kind, name, "k"): (ended, ended) for name in both})
+    held = [Sent(name, "k", False, "held", ended, 1) for name in names["delivery"]]
+    write(store, state_url, History(this_moment(), [], held))
+
+    def shown() -> tuple[set[str], set[str]]:
+        late, waiting = (store.operations.rows(VIEWS[name]) for name in ("late_now", "held_now"))
+        return {row["name"] for row in late}, {row["export"] for row in waiting}
+
+    assert shown() == ({"exp_old", "exp_new", "old", "new"}, {"exp_old", "exp_new"})  # no look was there yet
+    rows = {table.name: list[Row]() for table in DEFINITIONS}
+    texts = dict.fromkeys(("version", "grain", "owner", "provider", "file", "stage", "kind", "relation"), "")
+    sent = dict.fromkeys(("relation", "destination", "connection", "mode", "partitions", "stage"), "")
+    spans = dict.fromkeys(("latency_seconds", "frequency_seconds", "max_age_seconds"))
+    rows["reported_contracts"] = [
+        {"source": "new", **spans, **{k: texts[k] for k in ("version", "grain", "owner", "provider", "file")}}
+    ]
+    rows["reported_exports"] = [
+        {"export": "exp_new", **sent, "deadline_seconds": None, "owner": "", "file": ""}
+    ]
+    rows["reported_tables"] = [{k: texts[k] for k in ("relation", "kind", "grain", "stage", "owner", "file")}]
+    store.operations.define("definitions", rows, "1", ended)
+    assert shown() == ({"exp_new", "new"}, {"exp_new"})
+
+
 def test_two_looks_at_once_leave_one_of_each(store: StateStore, another_process: StateStore) -> None:
     """Neither is told that it failed."""
     barrier = Barrier(2)

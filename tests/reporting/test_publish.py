@@ -121,6 +121,16 @@ def test_a_promise_that_is_put_on_record_late_is_published(deployment: Deploymen
     assert read(area, "promises") == on_record(deployment, "promises")
 
 
+def test_what_came_since_a_publisher_whose_clock_was_ahead_is_published(deployment: Deployment) -> None:
+    area = area_to_publish(deployment, None)
+    publish(deployment, area, NOW + timedelta(days=9))
+    run, steps = _ran(NOW)
+    deployment.store.operations.add_runs([run], steps)
+    publish(deployment, area, NOW + timedelta(days=2))
+    assert len(read(area, "runs")) == 1
+    assert read(area, "steps") == on_record(deployment, "steps")
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_file_the_next_one_does_it(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, *, after: bool
@@ -165,6 +175,53 @@ def test_a_restored_or_an_adopted_one_reads_all_days_again(deployment: Deploymen
     assert f"deliveries/day={old - timedelta(minutes=5):%Y-%m-%d}/data.parquet" in written
 
 
+def test_what_the_records_forget_stays_published(deployment: Deployment) -> None:
+    """Of each fact: a day of which a part is forgotten is read again, as what of it is left has changed."""
+    area, store = area_to_publish(deployment, None), deployment.store
+    cut = NOW - deployment.settings.operations_kept
+    begin = cut.replace(hour=0, minute=0, second=0, microsecond=0)
+    ends = {"gone": begin, "left": begin + timedelta(days=1) - timedelta(microseconds=1)}
+    engine = engine_of(deployment.settings.state_url.get_secret_value())
+    for number, (name, at) in enumerate(ends.items()):
+        run, [step, *_] = _ran(at)
+        store.operations.add_runs([run | {"run_id": name}], [step | {"run_id": name}])
+        store.incidents.note_due({("delivery", name, "k"): (begin + timedelta(days=3), at)})
+        told = {"root_kind": "table", "root_name": name, "partition_key": "", "dedup_key": name}
+        told |= {"urgency": "error", "owner": "", "channel": "", "findings": [], "affected": []}
+        told |= {"id": number + 1, "opened_at": begin, "updated_at": at, "resolved_at": at}
+        with engine.begin() as connection:
+            connection.execute(sa.insert(schema.incidents).values(told))
+    names = {"runs": "run_id", "steps": "run_id", "promises": "name", "incidents": "root_name"}
+    assert {view.name for view in FACTS.values() if view.aged_by} == {*names}
+
+    def there() -> dict[str, set[object]]:
+        place = f"from read_parquet('{area.url}/{{}}/*/*.parquet', hive_partitioning = true)"
+        with duckdb.connect() as connection:
+            return {
+                view: {
+                    name for (name,) in connection.execute(
+                        f"select {column} {place.format(view)}"
+                    ).fetchall() if name in ends
+                } for view, column in names.items()
+            }  # fmt: skip
+
+    publish(deployment, area, NOW)
+    store.operations.forget(cut)
+    store.incidents.forget(cut)
+    assert all(
+        {row[column] for row in store.operations.rows(VIEWS[view])} & {*ends} == {"left"}
+        for view, column in names.items()
+    )
+    # After a restore all days are read again; the second time there is nothing new.
+    with engine.begin() as connection:
+        connection.execute(sa.insert(schema.restores).values(backup="b", taken_at=NOW, restored_at=NOW))
+    engine.dispose()
+    publish(deployment, area, NOW)
+    assert there() == {name: {*ends} for name in names}
+    assert publish(deployment, area, NOW).written == ()
+    assert there() == {name: {*ends} for name in names}
+
+
 def test_where_it_may_not_go(tmp_path: Path, deployment: Deployment) -> None:
     settings = deployment.settings
     for url, said in {
@@ -172,6 +229,9 @@ def test_where_it_may_not_go(tmp_path: Path, deployment: Deployment) -> None:
         f"{settings.originals_url}/ops": "SLUICE_ORIGINALS_URL",
         str(settings.data_dir): "lie in each other",
         "az://reports/ops": "SLUICE_ENVIRONMENT|leads to",
+        str(BAKERY): "where the project has its files; .*; name another URL",
+        f"{BAKERY}/exports": "where the project has its files",
+        f"{BAKERY}/dbt_project/models/ops": "where the project has its files",
     }.items():
         with pytest.raises((NotPublishable, ValueError), match=said):
             area_to_publish(deployment, url)

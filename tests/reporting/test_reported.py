@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import pytest
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.runs.schema import RunsTable
 from pydantic import SecretStr
 
 from orchestration.graph.incidents import look_at
@@ -30,6 +31,9 @@ from orchestration.state.ops_views import DEFINITIONS, VIEWS
 from tests.canaries import found_in
 from tests.company import MON, SHOP_ORDERS, TUE, Company
 from tests.typed import sluice
+
+if TYPE_CHECKING:
+    from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
 pytestmark = [pytest.mark.stories(1)]
 WINDOWS = """
@@ -129,6 +133,14 @@ def test_killed_anywhere_nothing_is_lost_or_counted_twice(
         assert len(rows(open_bakery, "steps")) == 10
         # One that a process of another clock put on record a while ago is not lost.
         _many(instance, 1)
+        report(desk)
+        assert {row["run_id"] for row in rows(open_bakery, "runs")} == finished(instance)
+        # Nor is one that ended while nobody looked, since a look whose clock was ahead.
+        _many(instance, 1)
+        with cast("SqlRunStorage", instance.run_storage).connect() as connection:
+            an_hour_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=1)
+            connection.execute(RunsTable.update().values(update_timestamp=an_hour_ago))
+        open_bakery.deployment.store.operations.set_until("runs", datetime.now(UTC) + timedelta(days=3))
         report(desk)
         assert {row["run_id"] for row in rows(open_bakery, "runs")} == finished(instance)
         open_bakery.deployment.store.operations.forget(datetime.now(UTC) + timedelta(days=1))

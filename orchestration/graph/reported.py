@@ -68,7 +68,9 @@ def report(desk: Desk, seconds: float = _SECONDS) -> bool:
 def _report_runs(desk: Desk, seconds: float) -> bool:
     store, until = desk.deployment.store.operations, time.monotonic() + seconds
     now = datetime.now(UTC)  # Dagster's clock, which is no test's
-    since = store.until(_RUNS)[0] or now - desk.deployment.settings.operations_kept
+    since = store.until(_RUNS)[0]
+    if since is None or since > now:  # a look whose clock was ahead has seen nothing of what came since
+        since = now - desk.deployment.settings.operations_kept
     filters = dg.RunsFilter(statuses=list(FINISHED_STATUSES), updated_after=min(since, now - _OVERLAP))
     left = store.unknown_runs(list(desk.instance.get_run_ids(filters))[::-1])
     named = _Named.of(desk.project) if left else _Named({})

@@ -163,16 +163,15 @@ def test_what_the_project_has_no_more_is_neither_late_nor_held(store: StateStore
 
     assert shown() == ({"exp_old", "exp_new", "old", "new"}, {"exp_old", "exp_new"})  # no look was there yet
     rows = {table.name: list[Row]() for table in DEFINITIONS}
-    texts = dict.fromkeys(("version", "grain", "owner", "provider", "file", "stage", "kind", "relation"), "")
-    sent = dict.fromkeys(("relation", "destination", "connection", "mode", "partitions", "stage"), "")
-    spans = dict.fromkeys(("latency_seconds", "frequency_seconds", "max_age_seconds"))
-    rows["reported_contracts"] = [
-        {"source": "new", **spans, **{k: texts[k] for k in ("version", "grain", "owner", "provider", "file")}}
-    ]
-    rows["reported_exports"] = [
-        {"export": "exp_new", **sent, "deadline_seconds": None, "owner": "", "file": ""}
-    ]
-    rows["reported_tables"] = [{k: texts[k] for k in ("relation", "kind", "grain", "stage", "owner", "file")}]
+    for name, of in {
+        "reported_contracts": "new",
+        "reported_exports": "exp_new",
+        "reported_tables": "",
+    }.items():
+        table = next(table for table in DEFINITIONS if table.name == name)
+        key, *others = table.columns
+        said = {one.name: None if one.nullable else "" for one in others}
+        rows[name].append({key.name: of, **said})
     store.operations.define("definitions", rows, "1", ended)
     assert shown() == ({"exp_new", "new"}, {"exp_new"})
 

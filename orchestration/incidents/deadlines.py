@@ -65,7 +65,7 @@ class Deadlines:
                     new[place] = (due, end)
                 found[Root(kind, name, key)] = due
         if new:
-            self._store.note_due(new)
+            self._store.note_due(new, self._now)
         return found
 
     @cached_property

@@ -24,7 +24,7 @@ MEANS = {
     "pending": "not there, and not due yet",
     "met": "there in time",
     "there": "there; no time was promised",
-    "excused": "in a maintenance window",
+    "excused": "due before it was promised, or in a maintenance window",
     "nothing": "nothing expected",
 }
 

@@ -277,14 +277,23 @@ class Incidents:
             rows = connection.execute(sa.select(*columns).where(table.c.ends_at > ended_after))
             return {(row[0], row[1], row[2]): utc(row[3]) for row in rows}
 
-    def note_due(self, moments: Mapping[Place, tuple[datetime, datetime]]) -> None:
-        """Record {(kind, name, partition key): (due moment, partition's end)}, where none is on record."""
+    def note_due(
+        self, moments: Mapping[Place, tuple[datetime, datetime]], looked_at: datetime | None = None
+    ) -> None:
+        """Record {(kind, name, partition key): (due moment, partition's end)}, where none is on record.
+
+        What was due before anybody looked at it for the first time, at `looked_at`, was promised to nobody.
+        """
         table = schema.due_moments
-        columns = ("kind", "name", "partition_key", "due_at", "ends_at")
-        rows: list[dict[str, Any]] = [
-            dict(zip(columns, (*place, *two), strict=True)) for place, two in moments.items()
-        ]
         with one_at_a_time(self._engine) as connection:
+            columns = (table.c.kind, table.c.name)
+            asked = sa.select(*columns).where(table.c.name.in_({name for _, name, _ in moments})).distinct()
+            known = {(row[0], row[1]) for row in connection.execute(asked)}
+            rows: list[dict[str, Any]] = []
+            for (kind, name, key), (due, end) in moments.items():
+                in_time = looked_at is None or due > looked_at or (kind, name) in known
+                row = {"kind": kind, "name": name, "partition_key": key, "due_at": due, "ends_at": end}
+                rows.append(row | {"excused_by": None if in_time else BEFORE_PROMISED})
             insert_once(connection, table, rows)
 
     def claim_tries(self, tries: Collection[tuple[str, str]], owner: str, now: datetime) -> bool:
@@ -308,6 +317,8 @@ class Incidents:
             return found(connection, type_, table, *where)
 
 
+# What excuses a promise of which nobody knew when it was due.
+BEFORE_PROMISED = "before it was promised"
 _INCIDENTS = schema.incidents
 _IS_OPEN = _INCIDENTS.c.resolved_at.is_(None)
 

@@ -205,7 +205,7 @@ _FACTS = (
                 " a newer partition's acknowledgement counts as well. Empty: not yet.",
             ),
             Column("verdict", _T, "`met`, `missed`, `excused`, or `pending` as it is not due yet."),
-            Column("excused_by", _T, "The maintenance window in which it was due; else empty."),
+            Column("excused_by", _T, "The maintenance window in which it was due, or why else; else empty."),
             _seconds("lead_seconds", "How long before it was due it was there; less than 0 after it."),
             _day("it was due"),
         ), "kind name partition_key",
@@ -357,7 +357,7 @@ _ANSWERS = (
             Column("kind", _T, "`source` or `export`."), Column("name", _T, "The source, or the export."),
             _KEY_OF_PARTITION, Column("due_at", _AT, "By when it had to be there."),
             _seconds("late_seconds", "How long that is ago."), _OWNER,
-            Column("excused_by", _T, "The maintenance window in which it was due; else empty."),
+            Column("excused_by", _T, "The maintenance window in which it was due, or why else; else empty."),
         ), "kind name partition_key",
         lambda q: f"""select p.kind, p.name, p.partition_key, p.due_at,
             {q.seconds("p.due_at", q.now)} as late_seconds, coalesce(o.owner, '') as owner, p.excused_by

@@ -540,7 +540,8 @@ due_moments = Table(
     Column("partition_key", String(100), primary_key=True),
     Column("due_at", DateTime(timezone=True), nullable=False),
     Column("ends_at", DateTime(timezone=True), nullable=False),  # the partition's end
-    # The maintenance window that it fell into, as the file said then; "": none, null: not asked yet.
+    # The maintenance window that it fell into, as the file said then, or that nobody knew of it when it was
+    # due; "": nothing, null: not asked yet.
     Column("excused_by", String(200), nullable=True),
     Index("due_moments_by_end", "ends_at"),
 )

@@ -11,6 +11,7 @@ from orchestration.incidents.deadlines import Deadlines
 from orchestration.incidents.trouble import Root, RootKind
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
+from orchestration.state.ops_views import VIEWS
 from orchestration.state.records import DeliveryStatus
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company
 from tests.incidents.desk import NOON, Watch
@@ -115,6 +116,31 @@ def test_a_deadline_that_passed_while_all_was_down_is_found_and_opens_once(baker
     assert watch.look().told == 0
     # The late exports of these days hang below them.
     assert {item.affected[0]["export"] for item in watch.open.values()} == {SHOP_ORDERS}
+
+
+def test_what_was_due_before_the_first_look_was_promised_to_nobody(bakery: Company) -> None:
+    """What is due while nobody looks later on is: two days' looks are left out here."""
+    ledger = Bakery(bakery)
+    bakery.land_shops("a")
+    ledger.done(MON)
+    operations = bakery.deployment.store.operations
+
+    def told() -> dict[str, tuple[str, str]]:
+        rows = operations.rows(VIEWS["promises"])
+        return {
+            row["partition_key"]: (row["verdict"], row["excused_by"])
+            for row in rows
+            if row["kind"] == "export" and row["name"] == SHOP_ORDERS
+        }
+
+    assert deadlines(bakery.site, NOON).moments
+    before = ("excused", "before it was promised")
+    assert told() == dict.fromkeys((MON, TUE), before)
+    assert deadlines(bakery.site, NOON + timedelta(days=3)).moments
+    later = told()
+    assert {key: later.pop(key) for key in (MON, TUE)} == dict.fromkeys((MON, TUE), before)
+    assert later
+    assert not [verdict for verdict, excused in later.values() if verdict == "excused" or excused]
 
 
 def test_who_changes_a_file_changes_what_is_to_come(bakery: Company) -> None:

@@ -201,7 +201,8 @@ def test_another_process_is_handed_the_references(tmp_path: Path, monkeypatch: p
     environ = {
         "SLUICE_STATE_URL": f"postgresql://u:${{{nowhere}}}@127.0.0.1/db", "SLUICE_MASKING_KEY": nowhere,
         "SLUICE_AZURE_CONNECTION_STRING": f"AccountName=a;AccountKey=${{{nowhere}}}", VARIABLE: nowhere,
-        "SLUICE_CONNECTION_PLAIN": "https://u:p@h",
+        "SLUICE_CONNECTION_PLAIN": "https://u:p@h", "SLUICE_SCRATCH_KUSTO": nowhere,
+        "SLUICE_WORK_CONNECTION_CRM": nowhere,
     }  # fmt: skip
     settings = Settings.load(environ, project_dir=tmp_path)
     handed = settings.environment()
@@ -214,8 +215,11 @@ def test_another_process_is_handed_the_references(tmp_path: Path, monkeypatch: p
     secret_fields = {
         name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
     }
-    assert secret_fields == {"state_url", "masking_key", "azure_connection_string", "connections"}
-    for name in secret_fields - {"connections"}:
+    mappings = {"connections", "work_connections"}
+    assert secret_fields - mappings == {
+        "state_url", "masking_key", "azure_connection_string", "scratch_kusto"
+    }  # fmt: skip
+    for name in secret_fields - mappings:
         with pytest.raises(SecretError, match="No such file"):
             getattr(settings, name).get_secret_value()
 

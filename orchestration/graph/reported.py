@@ -9,14 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import sqlalchemy as sa
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.tags import (
     PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
@@ -33,6 +31,9 @@ from orchestration.graph.second_tries import ended_at
 from orchestration.project.loading import Project
 from orchestration.reporting.collect import collect
 from orchestration.state.ops import Row
+
+if TYPE_CHECKING:
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 _RUNS = "runs"
 _AT_ONCE = 20
@@ -144,6 +145,9 @@ _Event = tuple[str, str, datetime, Any]
 
 def _events(instance: dg.DagsterInstance, run_id: str) -> list[_Event]:
     """Return what began and ended of a run; its events are not read whole, which takes ten times as long."""
+    # Late: the package brings the databases' migrations, and a graph that loads reads no events.
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+
     storage, table = cast("SqlEventLogStorage", instance.event_log_storage), SqlEventLogStorageTable
     columns = (table.c.step_key, table.c.dagster_event_type, table.c.timestamp)
     failed = sa.case((table.c.dagster_event_type == _TYPES.STEP_FAILURE.value, table.c.event))

@@ -24,9 +24,9 @@ TYPES = ("varchar", "integer", "date", "decimal(12,2)", "timestamp", "boolean")
 BOUND = """
 import json, resource, sys, time
 from pathlib import Path
-from orchestration.core.settings import Settings
-from orchestration.transformation.binding import bind_project, bound_sql
-import orchestration.transformation.node_origins as node_origins
+from sluicegate.core.settings import Settings
+from sluicegate.transformation.binding import bind_project, bound_sql
+import sluicegate.transformation.node_origins as node_origins
 
 told = json.loads(Path(sys.argv[1]).read_text())
 settings = Settings.load({}, project_dir=sys.argv[1].rpartition("/")[0], data_dir=sys.argv[2])
@@ -57,7 +57,7 @@ if sys.argv[3] == "changed":
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(whole, walked[0], walked[1], memory)
 else:
-    from orchestration.columns.graph import ColumnGraph
+    from sluicegate.columns.graph import ColumnGraph
     began = time.process_time()
     bound = bound_sql(settings, digests)
     kept = time.process_time() - began

@@ -18,13 +18,13 @@ MEASURED = """
 import gc, json, resource, statistics, sys, time
 from datetime import date, timedelta
 from pathlib import Path
-from orchestration.areas import Area
-from orchestration.contracts.load import load_contracts
-from orchestration.core.collecting import collect_seldom
-from orchestration.core.settings import Settings
-from orchestration.demo.destinations import demo_destinations
-from orchestration.demo.generate import generate_feed
-from orchestration.ingestion.landing import land
+from sluicegate.areas import Area
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.collecting import collect_seldom
+from sluicegate.core.settings import Settings
+from sluicegate.demo.destinations import demo_destinations
+from sluicegate.demo.generate import generate_feed
+from sluicegate.ingestion.landing import land
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
 collect_seldom()
 start = date(2024, 3, 4)  # a Monday: the generated providers send no sales on Sundays
@@ -40,13 +40,13 @@ def measured(runs):
 """
 OURS = """
 from contextlib import ExitStack
-from orchestration.graph.desk import Desk
-from orchestration.graph.finished import Finished
-from orchestration.graph.headless import run_everything
-from orchestration.graph.instance import open_instance
-from orchestration.operations.site import Site
-from orchestration.project.loading import load_project
-from orchestration.state.deployment import Deployment
+from sluicegate.graph.desk import Desk
+from sluicegate.graph.finished import Finished
+from sluicegate.graph.headless import run_everything
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.site import Site
+from sluicegate.project.loading import load_project
+from sluicegate.state.deployment import Deployment
 feed = folder / "feed"
 generate_feed(feed, start=start, days=12, stores=60, products=300, seed=1)
 with ExitStack() as stack:

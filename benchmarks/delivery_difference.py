@@ -39,10 +39,10 @@ import json, resource, sys, time
 import duckdb, pyarrow
 from contextlib import contextmanager
 from pathlib import Path
-from orchestration.destinations.base import Capabilities, Destination, Mode, Receipt
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Opened, Order
-from orchestration.state.store import StateStore
+from sluicegate.destinations.base import Capabilities, Destination, Mode, Receipt
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.ledger import Ledger, Opened, Order
+from sluicegate.state.store import StateStore
 folder, keys, every = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -89,11 +89,11 @@ OURS = """
 from contextlib import contextmanager
 from pathlib import Path
 import adbc_driver_postgresql.dbapi, duckdb, pyarrow.parquet, sqlalchemy
-from orchestration.destinations.base import Mode
-from orchestration.destinations.postgres import PostgresDestination
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Opened, Order
-from orchestration.state.store import StateStore
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.postgres import PostgresDestination
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.ledger import Ledger, Opened, Order
+from sluicegate.state.store import StateStore
 at = {}
 class Watched(PostgresDestination):
     def check(self, shard):

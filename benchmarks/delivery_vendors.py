@@ -22,14 +22,14 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import duckdb
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.ledger import Ledger, Opened, Order
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.batches import BatchDestination, Rate
+from sluicegate.destinations.braze import BrazeDestination
+from sluicegate.destinations.registry import destination_types
+from sluicegate.state.store import StateStore
 
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Opened, Order
-from orchestration.destinations.base import Mode
-from orchestration.destinations.batches import BatchDestination, Rate
-from orchestration.destinations.braze import BrazeDestination
-from orchestration.destinations.registry import destination_types
-from orchestration.state.store import StateStore
 from tests.doubles.braze import API_KEY
 from tests.doubles.hubspot import TOKEN
 from tests.doubles.salesforce import CLIENT_ID, CLIENT_SECRET

@@ -18,12 +18,12 @@ EVERY = 1000
 COMMON = """
 import json, resource, sys, time
 from pathlib import Path
-from orchestration.areas import Area
-from orchestration.comparing.rows import compare_rows
-from orchestration.comparing.shapes import match
-from orchestration.delivery.ledger import KeyForm
-from orchestration.publishing.catalogue import PublishedTable
-from orchestration.warehouse.duckdb_file import DuckDBFile
+from sluicegate.areas import Area
+from sluicegate.comparing.rows import compare_rows
+from sluicegate.comparing.shapes import match
+from sluicegate.delivery.ledger import KeyForm
+from sluicegate.publishing.catalogue import PublishedTable
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 folder, keys, every = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 shelf = Area(str(folder / "shelf"))
 def opened():

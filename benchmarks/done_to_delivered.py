@@ -18,15 +18,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import psycopg
+from sluicegate.areas import Area
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.settings import Settings
+from sluicegate.demo.destinations import demo_destinations
+from sluicegate.demo.generate import generate_feed
+from sluicegate.graph.instance import open_instance
+from sluicegate.ingestion.landing import land
 from watchfiles import watch
-
-from orchestration.areas import Area
-from orchestration.contracts.load import load_contracts
-from orchestration.core.settings import Settings
-from orchestration.demo.destinations import demo_destinations
-from orchestration.demo.generate import generate_feed
-from orchestration.graph.instance import open_instance
-from orchestration.ingestion.landing import land
 
 EMPTY_ASSET = """
 import dagster as dg

@@ -17,23 +17,23 @@ from pathlib import Path
 
 import pyarrow as pa
 from deltalake import write_deltalake
+from sluicegate.areas import Area
+from sluicegate.core.lineage import Table
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import Project, load_project
+from sluicegate.publishing.catalogue import Catalogue, PublishedPartition, PublishedTable
+from sluicegate.publishing.meaning import meanings
+from sluicegate.publishing.shelf import Shelf
+from sluicegate.state.records import Build, Evidence
 
 from benchmarks.graph_load import generate_company
-from orchestration.areas import Area
-from orchestration.core.lineage import Table
-from orchestration.core.settings import Settings
-from orchestration.project.loading import Project, load_project
-from orchestration.publishing.catalogue import Catalogue, PublishedPartition, PublishedTable
-from orchestration.publishing.meaning import meanings
-from orchestration.publishing.shelf import Shelf
-from orchestration.state.records import Build, Evidence
 
 KEY, ROWS = "_sluice_partition", 3
 COLUMNS = {"day": "DATE", "id": "INTEGER", "amount": "DECIMAL(12,2)"}
 STORED = {**COLUMNS, KEY: "VARCHAR"}
 NEW = """
 import sys, time
-from orchestration.cli import app
+from sluicegate.cli import app
 began = time.perf_counter()
 try:
     app(["env", "new", *sys.argv[1:]])

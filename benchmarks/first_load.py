@@ -14,14 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from sluicegate.core.settings import Settings
+
 from benchmarks.graph_load import generate_company
-from orchestration.core.settings import Settings
 
 LOAD = """
 import sys, time
-from orchestration.core.settings import Settings
+from sluicegate.core.settings import Settings
 began = time.perf_counter()
-from orchestration.project.loading import load_project
+from sluicegate.project.loading import load_project
 load_project(Settings.load(project_dir=sys.argv[1], data_dir=sys.argv[2]))
 print(time.perf_counter() - began)
 """

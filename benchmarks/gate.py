@@ -20,16 +20,15 @@ from typing import Any
 
 import duckdb
 import sqlalchemy as sa
-
-from orchestration.core.lineage import Lineage, Table
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.gate.gate import Gate
-from orchestration.gate.on_record import OnRecord
-from orchestration.gate.sent_rows import sent_content
-from orchestration.state import schema
-from orchestration.state.store import StateStore
-from orchestration.warehouse.duckdb_file import DuckDBSession
+from sluicegate.core.lineage import Lineage, Table
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.gate.gate import Gate
+from sluicegate.gate.on_record import OnRecord
+from sluicegate.gate.sent_rows import sent_content
+from sluicegate.state import schema
+from sluicegate.state.store import StateStore
+from sluicegate.warehouse.duckdb_file import DuckDBSession
 
 DAILY = Partitioning(Grain.DAILY)
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
 
 CONTRACT = """\
 apiVersion: v3.1.0
@@ -95,10 +95,10 @@ sluice:
 
 OURS = """
 import sys, time
-from orchestration.core.settings import Settings
+from sluicegate.core.settings import Settings
 settings = Settings.load(project_dir=sys.argv[1], data_dir=sys.argv[2])
 began = time.perf_counter()
-from orchestration.graph.building import build_definitions
+from sluicegate.graph.building import build_definitions
 repository = build_definitions(settings).get_repository_def()
 count = len(repository.asset_graph.get_all_asset_keys())
 print(time.perf_counter() - began, count, len(repository.asset_graph.asset_check_keys))

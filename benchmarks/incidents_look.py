@@ -20,21 +20,21 @@ from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.lineage import Lineage
+from sluicegate.core.settings import Settings
+from sluicegate.core.stages import Stage
+from sluicegate.delivery.export_files.exports import load_exports
+from sluicegate.incidents.settling import known_of, settle
+from sluicegate.incidents.trouble import Action, Trouble
+from sluicegate.incidents.troubles import find_troubles
+from sluicegate.operations.due import Cursor, find_due
+from sluicegate.operations.site import Site
+from sluicegate.project.loading import Project
+from sluicegate.state import schema
+from sluicegate.state.deployment import Deployment
 
 from benchmarks.gate import lineage_of
-from orchestration.contracts.load import load_contracts
-from orchestration.core.lineage import Lineage
-from orchestration.core.settings import Settings
-from orchestration.core.stages import Stage
-from orchestration.delivery.export_files.exports import load_exports
-from orchestration.incidents.settling import known_of, settle
-from orchestration.incidents.trouble import Action, Trouble
-from orchestration.incidents.troubles import find_troubles
-from orchestration.operations.due import Cursor, find_due
-from orchestration.operations.site import Site
-from orchestration.project.loading import Project
-from orchestration.state import schema
-from orchestration.state.deployment import Deployment
 
 PROJECT = Path(__file__).parent.parent
 DAYS, FAILING = 31, 40

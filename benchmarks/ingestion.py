@@ -67,11 +67,11 @@ OURS = """
 import json, resource, sys, time
 from pathlib import Path
 import duckdb, pyarrow
-from orchestration.contracts.load import load_contracts
-from orchestration.state.deployment import Deployment
-from orchestration.ingestion.load import load_drop
-from orchestration.ingestion.staging import register_landed
-from orchestration.core.settings import Settings
+from sluicegate.contracts.load import load_contracts
+from sluicegate.state.deployment import Deployment
+from sluicegate.ingestion.load import load_drop
+from sluicegate.ingestion.staging import register_landed
+from sluicegate.core.settings import Settings
 project, staging, target = sys.argv[1:4]
 settings = Settings.load({}, project_dir=Path(project), data_dir=Path(target), staging_url=staging)
 deployment = Deployment(settings)

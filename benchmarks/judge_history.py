@@ -17,9 +17,9 @@ GENERATE = """
 import sys
 from datetime import date, timedelta
 from pathlib import Path
-from orchestration.state.records import Evidence
-from orchestration.state.store import StateStore
-from orchestration.warehouse.duckdb_file import DuckDBFile, record_version
+from sluicegate.state.records import Evidence
+from sluicegate.state.store import StateStore
+from sluicegate.warehouse.duckdb_file import DuckDBFile, record_version
 folder, days, rows = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 keys = [(date(2022, 1, 1) + timedelta(days=number)).isoformat() for number in range(days)]
 store = StateStore(f"sqlite:///{folder / 'state.db'}")
@@ -63,13 +63,13 @@ assert len(rows) == days
 done(began)
 """
 OURS = """
-from orchestration.core.lineage import Table
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.quality import history
-from orchestration.quality.parameters import references
-from orchestration.state.store import StateStore
-from orchestration.warehouse.duckdb_file import DuckDBFile
+from sluicegate.core.lineage import Table
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.quality import history
+from sluicegate.quality.parameters import references
+from sluicegate.state.store import StateStore
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 daily, marts = Partitioning(Grain.DAILY), Relation("marts", "numbers")
 table = Table(marts, ("marts", "numbers"), daily, parents={}, rules={"expectations": ""})
 store = StateStore(f"sqlite:///{folder / 'state.db'}")

@@ -79,8 +79,8 @@ done([count == rows, ids == rows, different == rows, not prices, not discounts, 
 """
 OURS = """
 import duckdb
-from orchestration.quality.judging import judge
-from orchestration.quality.suites import Rule
+from sluicegate.quality.judging import judge
+from sluicegate.quality.suites import Rule
 with duckdb.connect(path, read_only=True) as connection:
     connection.execute("set enable_progress_bar = false")
     results = judge(connection, "sales", None, [Rule(**rule) for rule in rules(rows)], key_columns=["id"])

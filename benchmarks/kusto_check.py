@@ -13,10 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from orchestration.core.stages import Stage
-from orchestration.kusto.language.engine import Database, KustoLanguage
-from orchestration.kusto.objects import Fed
-from orchestration.kusto.reading import load_kusto
+from sluicegate.core.stages import Stage
+from sluicegate.kusto.language.engine import Database, KustoLanguage
+from sluicegate.kusto.objects import Fed
+from sluicegate.kusto.reading import load_kusto
 
 COLUMNS = [("city", "string"), ("bottles", "long"), ("day", "datetime")]
 BODY = """{{

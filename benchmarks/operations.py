@@ -19,24 +19,25 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.settings import Settings
+from sluicegate.demo.generate import generate_feed
+from sluicegate.graph.desk import Desk
+from sluicegate.graph.headless import run_everything
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.reported import report
+from sluicegate.incidents.deadlines import Deadlines
+from sluicegate.incidents.troubles import LOOKBACK
+from sluicegate.ingestion.landing import land
+from sluicegate.operations.records import Records
+from sluicegate.operations.site import Site
+from sluicegate.project.loading import load_project
+from sluicegate.reporting.model import by_month, last_days
+from sluicegate.reporting.publish import area_to_publish, publish
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.ops_views import VIEWS
+
 from benchmarks.incidents_look import NOW, deployed, project_of
-from orchestration.contracts.load import load_contracts
-from orchestration.core.settings import Settings
-from orchestration.demo.generate import generate_feed
-from orchestration.graph.desk import Desk
-from orchestration.graph.headless import run_everything
-from orchestration.graph.instance import open_instance
-from orchestration.graph.reported import report
-from orchestration.incidents.deadlines import Deadlines
-from orchestration.incidents.troubles import LOOKBACK
-from orchestration.ingestion.landing import land
-from orchestration.operations.records import Records
-from orchestration.operations.site import Site
-from orchestration.project.loading import load_project
-from orchestration.reporting.model import by_month, last_days
-from orchestration.reporting.publish import area_to_publish, publish
-from orchestration.state.deployment import Deployment
-from orchestration.state.ops_views import VIEWS
 
 _START = date(2022, 10, 3)
 

@@ -16,14 +16,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from sluicegate.incidents.settling import known_of, settle
+from sluicegate.incidents.trouble import Action, Trouble
+from sluicegate.incidents.troubles import find_troubles
+from sluicegate.operations.site import Site
+from sluicegate.page.pages import Pages
+from sluicegate.page.reading import Read, Reading
+from sluicegate.project.loading import Project
+
 from benchmarks.incidents_look import KEYS, NOW, deployed, project_of
-from orchestration.incidents.settling import known_of, settle
-from orchestration.incidents.trouble import Action, Trouble
-from orchestration.incidents.troubles import find_troubles
-from orchestration.operations.site import Site
-from orchestration.page.pages import Pages
-from orchestration.page.reading import Read, Reading
-from orchestration.project.loading import Project
 
 PAGES: Mapping[str, str] = {
     "now": "index.html",

@@ -14,21 +14,20 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
-
-from orchestration.areas import Area
-from orchestration.contracts.load import load_contracts
-from orchestration.core.settings import Settings
-from orchestration.demo.generate import generate_feed
-from orchestration.graph.desk import Desk
-from orchestration.graph.finished import Finished
-from orchestration.graph.headless import run_everything
-from orchestration.graph.instance import open_instance
-from orchestration.ingestion.landing import land
-from orchestration.operations.publishing import publishing_of
-from orchestration.operations.site import Site
-from orchestration.project.loading import load_project
-from orchestration.publishing.shelf import Shelf
-from orchestration.state.deployment import Deployment
+from sluicegate.areas import Area
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.settings import Settings
+from sluicegate.demo.generate import generate_feed
+from sluicegate.graph.desk import Desk
+from sluicegate.graph.finished import Finished
+from sluicegate.graph.headless import run_everything
+from sluicegate.graph.instance import open_instance
+from sluicegate.ingestion.landing import land
+from sluicegate.operations.publishing import publishing_of
+from sluicegate.operations.site import Site
+from sluicegate.project.loading import load_project
+from sluicegate.publishing.shelf import Shelf
+from sluicegate.state.deployment import Deployment
 
 _START = date(2022, 10, 3)
 _TOOK = re.compile(r"published (\d+) partitions, .* left (\d+) to the next run, in ([0-9.]+) s")

@@ -18,14 +18,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-
-from orchestration.areas import Area
-from orchestration.contracts.drops import DropTemplate, default_completion
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state import schema
-from orchestration.state.store import StateStore
+from sluicegate.areas import Area
+from sluicegate.contracts.drops import DropTemplate, default_completion
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state import schema
+from sluicegate.state.store import StateStore
 
 PROJECT = Path(__file__).parent.parent
 LAYOUTS = {"one folder": "sales/{date}.csv", "a folder a day": "sales/{date}/part-*.csv"}

@@ -20,26 +20,26 @@ import dagster as dg
 import psycopg
 import sqlalchemy as sa
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from sluicegate.cli.main import app
+from sluicegate.contracts.model import CONTRACT_CHECK
+from sluicegate.contracts.reading import Compression
+from sluicegate.core.partitions import SNAPSHOT_PARTITION
+from sluicegate.core.settings import Settings
+from sluicegate.graph.building import build_definitions
+from sluicegate.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
+from sluicegate.graph.desk import Desk
+from sluicegate.graph.finished import Finished
+from sluicegate.graph.headless import Event, run_everything
+from sluicegate.graph.instance import open_instance
+from sluicegate.ingestion.landing import land
+from sluicegate.operations.due import Held
+from sluicegate.operations.site import Site
+from sluicegate.operations.status import Row, status
+from sluicegate.project.loading import Project
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.moments import now
 from typer.testing import CliRunner
 
-from orchestration.cli.main import app
-from orchestration.contracts.model import CONTRACT_CHECK
-from orchestration.contracts.reading import Compression
-from orchestration.core.partitions import SNAPSHOT_PARTITION
-from orchestration.core.settings import Settings
-from orchestration.graph.building import build_definitions
-from orchestration.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
-from orchestration.graph.desk import Desk
-from orchestration.graph.finished import Finished
-from orchestration.graph.headless import Event, run_everything
-from orchestration.graph.instance import open_instance
-from orchestration.ingestion.landing import land
-from orchestration.operations.due import Held
-from orchestration.operations.site import Site
-from orchestration.operations.status import Row, status
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
-from orchestration.state.moments import now
 from tests.parses import loaded, own_copy
 
 BAKERY = Path(__file__).parent / "companies" / "bakery"

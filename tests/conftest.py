@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from dbt_common.tests import enable_test_caching
+from sluicegate.core.collecting import collect_seldom
+from sluicegate.core.secrets import redaction
+from sluicegate.core.settings import Settings
+from sluicegate.graph.instance import open_instance
+from sluicegate.project.loading import load_project
 
-from orchestration.core.collecting import collect_seldom
-from orchestration.core.secrets import redaction
-from orchestration.core.settings import Settings
-from orchestration.graph.instance import open_instance
-from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, Company, runs
 from tests.in_memory import keep_files_in_memory
 from tests.kql import lend_what_was_parsed

@@ -7,7 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from orchestration.core.settings import Settings
+from sluicegate.core.settings import Settings
+
 from tests.company import BAKERY, Company
 
 _DBT = BAKERY.parent / "kiosk" / "dbt_project"

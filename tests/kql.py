@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from orchestration.core.problems import Problem
-from orchestration.core.stages import Stage
-from orchestration.kusto.language.engine import KustoLanguage
-from orchestration.kusto.objects import Fed, KustoProject
-from orchestration.kusto.parsed import Parses
-from orchestration.kusto.reading import load_kusto
+from sluicegate.core.problems import Problem
+from sluicegate.core.stages import Stage
+from sluicegate.kusto.language.engine import KustoLanguage
+from sluicegate.kusto.objects import Fed, KustoProject
+from sluicegate.kusto.parsed import Parses
+from sluicegate.kusto.reading import load_kusto
 
 SALES = Fed(
     "sales", "exp_sales", "telemetry", Stage.PRODUCTION,

@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
+from sluicegate.state.held_lease import Lease, LeaseLost
+from sluicegate.state.leases import Leases, LeaseTimeout
 
-from orchestration.state.held_lease import Lease, LeaseLost
-from orchestration.state.leases import Leases, LeaseTimeout
 from tests.unit.test_state_leases import engine_of
 
 _ROOT = Path(__file__).resolve().parent.parent

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+from sluicegate.core.settings import Settings
 
-from orchestration.core.settings import Settings
 from tests.company import BAKERY, NO_WAIT, Company
 
 OBSERVATORY = BAKERY.parent / "observatory"

@@ -14,13 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from orchestration.core.problems import Problem
-from orchestration.core.settings import Settings
-from orchestration.project.loading import Project, load_project
-from orchestration.quality.trials.found import Trials
-from orchestration.transformation import manifest
-from orchestration.transformation.project_files import stamp_of
-from orchestration.transformation.runner import DbtProcess
+from sluicegate.core.problems import Problem
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import Project, load_project
+from sluicegate.quality.trials.found import Trials
+from sluicegate.transformation import manifest
+from sluicegate.transformation.project_files import stamp_of
+from sluicegate.transformation.runner import DbtProcess
 
 _FOLDER = TemporaryDirectory(prefix="sluice_parses_")
 _taken: list[Path] = []

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from sluicegate.core.settings import Settings
+from sluicegate.state.adoption import adopt
+from sluicegate.state.deployment import Deployment
 
-from orchestration.core.settings import Settings
-from orchestration.state.adoption import adopt
-from orchestration.state.deployment import Deployment
 from tests.company import BAKERY, NO_WAIT, Company
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.core.secrets import by_reference
+from sluicegate.core.secrets.by_reference import Kept
 
-from orchestration.core.secrets import by_reference
-from orchestration.core.secrets.by_reference import Kept
 from tests.doubles.key_vault import KeyVaultDouble
 
 

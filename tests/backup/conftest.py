@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.core.environments import FILE
 
-from orchestration.core.environments import FILE
 from tests.backup.places import backed_up, typed
 from tests.company import MON, TUE, Company, runs
 from tests.prepared import copy_of

@@ -10,11 +10,11 @@ import signal
 import sys
 from pathlib import Path
 
-from orchestration.core.settings import Settings
-from orchestration.operations.backup.folder import Folder
-from orchestration.operations.backup.restoring import restore
-from orchestration.operations.backup.taking import take
-from orchestration.state.deployment import Deployment
+from sluicegate.core.settings import Settings
+from sluicegate.operations.backup.folder import Folder
+from sluicegate.operations.backup.restoring import restore
+from sluicegate.operations.backup.taking import take
+from sluicegate.state.deployment import Deployment
 
 # What changes a folder, as Python's audit events name it. A file that is written to has its name last.
 STEPS = ("os.mkdir", "os.rename", "os.remove", "shutil.rmtree")

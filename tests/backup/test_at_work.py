@@ -7,12 +7,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sluicegate.operations.backup.folder import Folder
+from sluicegate.state.maintenance import MAINTENANCE, under_maintenance
+from sluicegate.state.store import StateStore
+from sluicegate.warehouse.base import CopyDamaged
+from sluicegate.warehouse.duckdb_file import DuckDBFile, versions_in
 
-from orchestration.operations.backup.folder import Folder
-from orchestration.state.maintenance import MAINTENANCE, under_maintenance
-from orchestration.state.store import StateStore
-from orchestration.warehouse.base import CopyDamaged
-from orchestration.warehouse.duckdb_file import DuckDBFile, versions_in
 from tests.backup.places import at, backed_up, typed
 from tests.company import MON, THU, TUE, WED, Company
 from tests.delivery.deliveries import Sender

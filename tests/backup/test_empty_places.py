@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.operations.backup.folder import Folder, files_below
+from sluicegate.operations.backup.restoring import restore
 
-from orchestration.operations.backup.folder import Folder, files_below
-from orchestration.operations.backup.restoring import restore
 from tests.backup.places import at, backed_up, typed
 from tests.company import MON, Company
 
@@ -104,9 +104,8 @@ def test_into_another_path_the_deployments_own_journal_goes_along(
     }
     import os
 
+    from sluicegate.cli.main import app
     from typer.testing import CliRunner
-
-    from orchestration.cli.main import app
 
     unset = {name: None for name in os.environ if name.startswith("SLUICE_")}
     env = (
@@ -133,8 +132,8 @@ def test_into_another_path_the_deployments_own_journal_goes_along(
 def test_records_of_newer_code_are_refused_before_anything_is_written(
     open_bakery: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestration.operations.backup import taking
-    from orchestration.state import upgrade
+    from sluicegate.operations.backup import taking
+    from sluicegate.state import upgrade
 
     dest = tmp_path / "backups"
     backed_up(open_bakery, dest)
@@ -151,7 +150,7 @@ def test_a_clock_that_is_behind_the_backup_is_refused(open_bakery: Company, tmp_
     """By it a partition that was sent since would begin after the restore, and need no look."""
     dest = tmp_path / "backups"
     late = open_bakery.at(datetime(2050, 1, 1, tzinfo=UTC))
-    from orchestration.operations.backup.taking import take
+    from sluicegate.operations.backup.taking import take
 
     take(late.deployment, Folder(dest), patience=60, say=lambda _: None)
     late.deployment.store.close()

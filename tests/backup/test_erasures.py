@@ -5,11 +5,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sluicegate.delivery.erasure import Request, forget_unsent
+from sluicegate.state.erasure_journal import ErasureJournal, JournalError
+from sluicegate.state.records import ForgottenKey
+from sluicegate.state.store import StateStore
 
-from orchestration.delivery.erasure import Request, forget_unsent
-from orchestration.state.erasure_journal import ErasureJournal, JournalError
-from orchestration.state.records import ForgottenKey
-from orchestration.state.store import StateStore
 from tests.backup.places import backed_up, typed
 from tests.company import MON, SHOP_ORDERS, Company
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.operations.backup.folder import BackupError, Folder, files_below
+from sluicegate.operations.backup.taking import take
 
-from orchestration.operations.backup.folder import BackupError, Folder, files_below
-from orchestration.operations.backup.taking import take
 from tests.backup.places import at, backed_up, typed
 from tests.company import MON, SHOP_ORDERS, Company
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.state.store import StateStore
 
-from orchestration.state.store import StateStore
 from tests.company import MON, SHOP_ORDERS, TUE, Company
 from tests.gate.triggers import look
 

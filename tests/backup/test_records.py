@@ -8,9 +8,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from sluicegate.state import schema
+from sluicegate.state.store import StateStore
 
-from orchestration.state import schema
-from orchestration.state.store import StateStore
 from tests.backup.places import backed_up, typed
 from tests.company import SHOP_ORDERS, Company, recorded
 from tests.prepared import database
@@ -87,7 +87,7 @@ def test_nothing_is_nothing_in_the_copy_too(state_url_of_a_hold: str, tmp_path: 
 @pytest.fixture
 def state_url_of_a_hold(database_url: str) -> str:
     """A store on Postgres with a hold that waits for nothing."""
-    from orchestration.state.records import Hold
+    from sluicegate.state.records import Hold
 
     store = StateStore(database_url)
     store.hold(Hold("exp_items", "2024-01-01", ("a reason",), "run"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.backup.folder import Folder
+from sluicegate.operations.status import Standing
 
-from orchestration.graph.instance import open_instance
-from orchestration.operations.backup.folder import Folder
-from orchestration.operations.status import Standing
 from tests.backup.places import at, backed_up, typed
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures
 from tests.gate.triggers import by_command, by_hand, launch, look

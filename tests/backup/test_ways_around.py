@@ -15,9 +15,9 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.run_leases import PLACE_TAG
 
-from orchestration.graph.instance import open_instance
-from orchestration.graph.run_leases import PLACE_TAG
 from tests.backup.places import backed_up, typed
 from tests.company import MON, SHOP_ORDERS, Company
 
@@ -58,7 +58,7 @@ def test_a_run_that_was_under_way_at_the_backup_has_ended(
     dest = tmp_path / "backups"
     repository = open_bakery.definitions.get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
-    target = LoadableTargetOrigin(executable_path=sys.executable, module_name="orchestration.definitions")
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name="sluicegate.definitions")
     location = InProcessCodeLocationOrigin(target, location_name="sluice")
     repository_origin = RemoteRepositoryOrigin(location, repository.name)
     job_origin = JobPythonOrigin(

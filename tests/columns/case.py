@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
-
-from orchestration.core.column_origins import Kind, Origin, Place
-from orchestration.core.relations import Relation
+from sluicegate.core.column_origins import Kind, Origin, Place
+from sluicegate.core.relations import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

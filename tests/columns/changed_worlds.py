@@ -13,9 +13,9 @@ from random import Random
 from typing import Any
 
 import duckdb
+from sluicegate.core.column_origins import Place
+from sluicegate.core.relations import Relation
 
-from orchestration.core.column_origins import Place
-from orchestration.core.relations import Relation
 from tests.columns.query_maker import SQL_TYPES, TABLES, Query
 
 SCHEMA = "base"

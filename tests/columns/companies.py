@@ -4,8 +4,9 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from orchestration.core.settings import Settings
-from orchestration.project.loading import Project
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import Project
+
 from tests.graph.shape import COMPANIES
 from tests.parses import loaded
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.problems import ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import Project
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
-from orchestration.core.problems import ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import Project
 from tests.company import BAKERY
 from tests.parses import loaded, own_copy, places_given_back
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from orchestration.compute.engine import open_engine
-from orchestration.compute.sql import quoted
-from orchestration.core.partitions import STAND_IN_DROP, Grain
-from orchestration.core.settings import Settings
-from orchestration.demo.generate import generate_feed
-from orchestration.project.loading import Project
-from orchestration.transformation.binding import STAND_IN, bound_sql
+from sluicegate.compute.engine import open_engine
+from sluicegate.compute.sql import quoted
+from sluicegate.core.partitions import STAND_IN_DROP, Grain
+from sluicegate.core.settings import Settings
+from sluicegate.demo.generate import generate_feed
+from sluicegate.project.loading import Project
+from sluicegate.transformation.binding import STAND_IN, bound_sql
 
 Rows = list[tuple[Any, ...]]
 # How a value is made another of the same type: all of them, and half of them.

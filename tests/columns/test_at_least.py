@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
+from sluicegate.compute.column_plan import table_origins
+from sluicegate.core.column_origins import Kind
 
-from orchestration.compute.column_plan import table_origins
-from orchestration.core.column_origins import Kind
 from tests.columns.case import MADE
 
 SCHEMA = """

@@ -5,8 +5,7 @@ import subprocess
 import sys
 
 import pytest
-
-from orchestration.core.settings import REPOSITORY
+from sluicegate.core.settings import REPOSITORY
 
 
 @pytest.mark.long

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from sluicegate.columns.building import NOT_BOUND, column_graph
+from sluicegate.columns.graph import ColumnGraph
+from sluicegate.core.column_origins import Kind, Origin, Place
+from sluicegate.core.relations import Relation
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import Project
+from sluicegate.transformation.binding import BoundSql, bound_sql
 
-from orchestration.columns.building import NOT_BOUND, column_graph
-from orchestration.columns.graph import ColumnGraph
-from orchestration.core.column_origins import Kind, Origin, Place
-from orchestration.core.relations import Relation
-from orchestration.core.settings import Settings
-from orchestration.project.loading import Project
-from orchestration.transformation.binding import BoundSql, bound_sql
 from tests.columns.conftest import Edited
 from tests.company import BAKERY
 from tests.parses import loaded

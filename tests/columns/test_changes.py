@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.columns import contract_changes, export_changes
+from sluicegate.columns.building import column_graph
+from sluicegate.columns.changes import State
+from sluicegate.columns.door import Door
+from sluicegate.columns.graph import DELIVERED, ColumnGraph
+from sluicegate.columns.since import Since, since
+from sluicegate.compute.column_plan_rows import digest_of
+from sluicegate.contracts.classes import load_classes
+from sluicegate.contracts.columns import Column
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
+from sluicegate.core.relations import Relation
+from sluicegate.core.settings import Settings
+from sluicegate.delivery.export_files.exports import load_exports
+from sluicegate.delivery.export_files.spec import DestinationSpec, ExportSpec
+from sluicegate.project.compared import state_of
+from sluicegate.project.loading import Project, load_project
+from sluicegate.quality.suites import load_suites
+from sluicegate.transformation.binding import bound_sql
+from sluicegate.transformation.manifest import DbtManifest
 
-from orchestration.columns import contract_changes, export_changes
-from orchestration.columns.building import column_graph
-from orchestration.columns.changes import State
-from orchestration.columns.door import Door
-from orchestration.columns.graph import DELIVERED, ColumnGraph
-from orchestration.columns.since import Since, since
-from orchestration.compute.column_plan_rows import digest_of
-from orchestration.contracts.classes import load_classes
-from orchestration.contracts.columns import Column
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
-from orchestration.core.relations import Relation
-from orchestration.core.settings import Settings
-from orchestration.delivery.export_files.exports import load_exports
-from orchestration.delivery.export_files.spec import DestinationSpec, ExportSpec
-from orchestration.project.compared import state_of
-from orchestration.project.loading import Project, load_project
-from orchestration.quality.suites import load_suites
-from orchestration.transformation.binding import bound_sql
-from orchestration.transformation.manifest import DbtManifest
 from tests.company import BAKERY
 
 ORDERS, SHOPS = "contracts/orders.odcs.yaml", "contracts/shops.odcs.yaml"

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import pytest
+from sluicegate.columns.classes import ClassFlow, shown
+from sluicegate.columns.graph import DELIVERED, ColumnGraph
+from sluicegate.columns.said import Declassified, Said
+from sluicegate.contracts.classes import ClassRules, Indirect
+from sluicegate.contracts.columns import Column, Masking
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.column_origins import Kind, Origin, Place, TableOrigins
+from sluicegate.core.relations import Relation
+from sluicegate.transformation.manifest import DbtNode
 
-from orchestration.columns.classes import ClassFlow, shown
-from orchestration.columns.graph import DELIVERED, ColumnGraph
-from orchestration.columns.said import Declassified, Said
-from orchestration.contracts.classes import ClassRules, Indirect
-from orchestration.contracts.columns import Column, Masking
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.column_origins import Kind, Origin, Place, TableOrigins
-from orchestration.core.relations import Relation
-from orchestration.transformation.manifest import DbtNode
 from tests.company import BAKERY
 
 PEOPLE, STAGED, MART = Relation("raw", "orders"), Relation("staging", "people"), Relation("marts", "groups")

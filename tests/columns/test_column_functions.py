@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
-
-from orchestration.compute.column_functions import CALLING, MEASURES, OF_FUNCTIONS, PICKS
-from orchestration.compute.column_plan_expressions import NUMBERING, OTHER_ROW
+from sluicegate.compute.column_functions import CALLING, MEASURES, OF_FUNCTIONS, PICKS
+from sluicegate.compute.column_plan_expressions import NUMBERING, OTHER_ROW
 
 WINDOWS = {name.removeprefix("WINDOW_").lower() for name in NUMBERING | OTHER_ROW} | {"dense_rank"}
 # Five numbers that nothing comes to by chance.

@@ -14,11 +14,11 @@ from random import Random
 
 import duckdb
 import pytest
+from sluicegate.columns.graph import DELIVERED, ColumnGraph
+from sluicegate.core.column_origins import Origin, Place, TableOrigins
+from sluicegate.core.relations import RAW, Relation
+from sluicegate.core.settings import REPOSITORY, Settings
 
-from orchestration.columns.graph import DELIVERED, ColumnGraph
-from orchestration.core.column_origins import Origin, Place, TableOrigins
-from orchestration.core.relations import RAW, Relation
-from orchestration.core.settings import REPOSITORY, Settings
 from tests.columns.replayed import Replayed, Rows
 from tests.parses import loaded
 

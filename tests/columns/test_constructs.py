@@ -10,12 +10,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.compute.column_plan import table_origins
+from sluicegate.compute.column_plan_expressions import CLASSES, OPERATORS
+from sluicegate.compute.column_plan_names import OPERATORS as LOGICAL
+from sluicegate.compute.select_only import plan_of
+from sluicegate.core.relations import Relation
 
-from orchestration.compute.column_plan import table_origins
-from orchestration.compute.column_plan_expressions import CLASSES, OPERATORS
-from orchestration.compute.column_plan_names import OPERATORS as LOGICAL
-from orchestration.compute.select_only import plan_of
-from orchestration.core.relations import Relation
 from tests.columns.case import MADE, Case, origins, tables
 from tests.columns.constructs_of_rows import ROWS
 from tests.columns.constructs_of_values import VALUES

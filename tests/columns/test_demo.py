@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
+from sluicegate.core.column_origins import Place
+from sluicegate.core.relations import Relation
+from sluicegate.core.settings import REPOSITORY
 
-from orchestration.core.column_origins import Place
-from orchestration.core.relations import Relation
-from orchestration.core.settings import REPOSITORY
 from tests.columns.conftest import Edited
 
 STORES = "dbt_project/models/staging/stg_stores.sql"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
+from sluicegate.compute.column_plan import table_origins
+from sluicegate.core.column_origins import TableOrigins
 
-from orchestration.compute.column_plan import table_origins
-from orchestration.core.column_origins import TableOrigins
 from tests.columns.case import MADE, tables
 from tests.columns.constructs_of_rows import ROWS
 from tests.columns.constructs_of_values import VALUES

@@ -2,9 +2,10 @@
 
 from datetime import date, timedelta
 
-from orchestration.core.column_origins import Place
-from orchestration.core.relations import Relation
-from orchestration.project.loading import expired_in, warnings_in
+from sluicegate.core.column_origins import Place
+from sluicegate.core.relations import Relation
+from sluicegate.project.loading import expired_in, warnings_in
+
 from tests.columns.conftest import DAMP, DBT, DESCRIBED, RENAMED, REPORT, SENT, STAGED, Edited
 
 WAY = "raw.weather.rain_mm → staging.stg_weather.wet → exports.exp_weather_report.damp (identity)"

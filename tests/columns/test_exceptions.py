@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sluicegate.columns.said import DbtWords
+from sluicegate.contracts.classes import load_classes
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import Project
+from sluicegate.transformation.manifest import DbtManifest
 
-from orchestration.columns.said import DbtWords
-from orchestration.contracts.classes import load_classes
-from orchestration.core.settings import Settings
-from orchestration.project.loading import Project
-from orchestration.transformation.manifest import DbtManifest
 from tests.columns.conftest import CLASSES, DESCRIBED
 from tests.company import BAKERY
 from tests.parses import loaded

@@ -11,19 +11,19 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from sluicegate.cli import app
+from sluicegate.columns.delivered_changes import delivered_changes, raised_version, read_contract
+from sluicegate.columns.delivered_contract import contract_yaml, delivered_contract, logical_type
+from sluicegate.columns.promised_rules import Promises, promises
+from sluicegate.compute.type_text import type_text
+from sluicegate.contracts.changes import Weight
+from sluicegate.contracts.classes import ClassRules
+from sluicegate.core.severity import Severity
+from sluicegate.core.yaml_files import YamlFile
+from sluicegate.delivery.export_files.exports import Export, read_export
+from sluicegate.quality.suites import Rule, Suite
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.columns.delivered_changes import delivered_changes, raised_version, read_contract
-from orchestration.columns.delivered_contract import contract_yaml, delivered_contract, logical_type
-from orchestration.columns.promised_rules import Promises, promises
-from orchestration.compute.type_text import type_text
-from orchestration.contracts.changes import Weight
-from orchestration.contracts.classes import ClassRules
-from orchestration.core.severity import Severity
-from orchestration.core.yaml_files import YamlFile
-from orchestration.delivery.export_files.exports import Export, read_export
-from orchestration.quality.suites import Rule, Suite
 from tests.columns.companies import ALL, project_of
 from tests.columns.conftest import RENAMED, REPORT, Edited
 

@@ -15,10 +15,10 @@ from random import Random
 
 import duckdb
 import pytest
+from sluicegate.compute.column_plan import table_origins
+from sluicegate.core.column_origins import Origin, Place, TableOrigins
+from sluicegate.core.relations import Relation
 
-from orchestration.compute.column_plan import table_origins
-from orchestration.core.column_origins import Origin, Place, TableOrigins
-from orchestration.core.relations import Relation
 from tests.columns.changed_worlds import Moved, Rows, World, compared
 from tests.columns.generated_queries import generated
 from tests.columns.query_maker import Query

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-
-from orchestration.columns.asked import field_of, hanging_on
-from orchestration.columns.graph import DELIVERED, ColumnGraph
-from orchestration.columns.impact import Change, How, deciding, effect
-from orchestration.columns.receivers import EXPOSED, exposure_problems, receivers, with_exposures
-from orchestration.columns.report import FILE, ImpactReport, Names, schema_text
-from orchestration.core.column_origins import Kind, Origin, Place, TableOrigins
-from orchestration.core.relations import Relation
-from orchestration.core.settings import REPOSITORY
-from orchestration.transformation.manifest import DbtManifest
+from sluicegate.columns.asked import field_of, hanging_on
+from sluicegate.columns.graph import DELIVERED, ColumnGraph
+from sluicegate.columns.impact import Change, How, deciding, effect
+from sluicegate.columns.receivers import EXPOSED, exposure_problems, receivers, with_exposures
+from sluicegate.columns.report import FILE, ImpactReport, Names, schema_text
+from sluicegate.core.column_origins import Kind, Origin, Place, TableOrigins
+from sluicegate.core.relations import Relation
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.transformation.manifest import DbtManifest
 
 AGES, MART, SENT = Relation("raw", "ages"), Relation("marts", "people"), Relation(DELIVERED, "exp_people")
 GONE, NEW, TYPE, CLASS, VALUES = How.GONE, How.NEW, How.TYPE, How.CLASS, How.VALUES

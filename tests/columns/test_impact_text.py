@@ -4,9 +4,8 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
-
-from orchestration.cli.impact_text import markdown_of, show
-from orchestration.columns.report import (
+from sluicegate.cli.impact_text import markdown_of, show
+from sluicegate.columns.report import (
     ChangeReport,
     FieldReport,
     GuardReport,

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.core.column_origins import Kind, NotUnderstood, Origin, Place
+from sluicegate.core.relations import Relation
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
+from sluicegate.transformation.binding import BoundSql, bound_sql
+from sluicegate.transformation.empty_tables import EmptyTables
+from sluicegate.transformation.manifest import DbtManifest
+from sluicegate.transformation.node_origins import origin_notes
 
-from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place
-from orchestration.core.relations import Relation
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
-from orchestration.transformation.binding import BoundSql, bound_sql
-from orchestration.transformation.empty_tables import EmptyTables
-from orchestration.transformation.manifest import DbtManifest
-from orchestration.transformation.node_origins import origin_notes
 from tests.company import BAKERY
 
 MARTS = "dbt_project/models/marts"

@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from sluicegate.columns.catalogue import Catalogue, TableShown
+from sluicegate.columns.graph import DELIVERED, ColumnGraph
+from sluicegate.columns.lineage_page import address, lineage_data, lineage_html, shown_name
+from sluicegate.columns.ways import comes_from, rows_come_from
+from sluicegate.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
+from sluicegate.core.relations import RAW, Relation
 
-from orchestration.columns.catalogue import Catalogue, TableShown
-from orchestration.columns.graph import DELIVERED, ColumnGraph
-from orchestration.columns.lineage_page import address, lineage_data, lineage_html, shown_name
-from orchestration.columns.ways import comes_from, rows_come_from
-from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
-from orchestration.core.relations import RAW, Relation
 from tests.columns.companies import project_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

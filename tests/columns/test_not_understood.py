@@ -10,13 +10,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.compute.column_plan import table_origins
+from sluicegate.compute.column_plan_operators import Operators
+from sluicegate.compute.column_plan_rows import UnknownOperatorError
+from sluicegate.compute.select_only import plan_of
+from sluicegate.core.column_origins import Kind, Origin, Place
+from sluicegate.core.relations import Relation
 
-from orchestration.compute.column_plan import table_origins
-from orchestration.compute.column_plan_operators import Operators
-from orchestration.compute.column_plan_rows import UnknownOperatorError
-from orchestration.compute.select_only import plan_of
-from orchestration.core.column_origins import Kind, Origin, Place
-from orchestration.core.relations import Relation
 from tests.columns.case import MADE, tables
 from tests.columns.constructs_of_rows import ROWS
 from tests.columns.constructs_of_values import VALUES

@@ -14,14 +14,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.columns.changes import State
+from sluicegate.columns.since import Since, since
+from sluicegate.compute.sql import quoted
+from sluicegate.core.settings import Settings
+from sluicegate.project.compared import state_of
+from sluicegate.project.loading import load_project
+from sluicegate.transformation.binding import STAND_IN, bound_sql
 
-from orchestration.columns.changes import State
-from orchestration.columns.since import Since, since
-from orchestration.compute.sql import quoted
-from orchestration.core.settings import Settings
-from orchestration.project.compared import state_of
-from orchestration.project.loading import load_project
-from orchestration.transformation.binding import STAND_IN, bound_sql
 from tests.company import BAKERY
 
 EDITS = 6 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))

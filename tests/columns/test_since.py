@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from jsonschema import Draft202012Validator
+from sluicegate.cli import app
+from sluicegate.columns.report import schema_text
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.columns.report import schema_text
 from tests.company import BAKERY
 
 MART, STAGING = "dbt_project/models/marts/shop_orders.sql", "dbt_project/models/staging/stg_weather.sql"

@@ -10,13 +10,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.core.column_origins import Origin
+from sluicegate.core.settings import Settings
+from sluicegate.transformation.binding import bound_sql
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import lineage
 
-from orchestration.core.column_origins import Origin
-from orchestration.core.settings import Settings
-from orchestration.transformation.binding import bound_sql
 from tests.columns.case import tables
 from tests.columns.constructs_of_rows import ROWS
 from tests.columns.constructs_of_values import VALUES

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.cli.main import app
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.project.loading import load_project
 from typer.testing import CliRunner
 
-from orchestration.cli.main import app
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.project.loading import load_project
 from tests.columns.replayed import Replayed, Rows
 
 APP, DROP, TELEMETRY, CRM, MAIL, VENDORS, HOOK = (

@@ -10,14 +10,14 @@ import shutil
 
 import duckdb
 import pytest
+from sluicegate.columns.classes import ClassFlow
+from sluicegate.columns.graph import ColumnGraph
+from sluicegate.compute.column_plan import table_origins
+from sluicegate.contracts.classes import load_classes
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.column_origins import Origin, Place, TableOrigins
+from sluicegate.core.relations import Relation
 
-from orchestration.columns.classes import ClassFlow
-from orchestration.columns.graph import ColumnGraph
-from orchestration.compute.column_plan import table_origins
-from orchestration.contracts.classes import load_classes
-from orchestration.contracts.load import load_contracts
-from orchestration.core.column_origins import Origin, Place, TableOrigins
-from orchestration.core.relations import Relation
 from tests.columns.conftest import CLASSES, Edited
 from tests.company import BAKERY
 

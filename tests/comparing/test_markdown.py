@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from markdown_it import MarkdownIt
-
-from orchestration.comparing.markdown import markdown_of
-from orchestration.comparing.report import (
+from sluicegate.comparing.markdown import markdown_of
+from sluicegate.comparing.report import (
     ColumnDiff,
     DiffReport,
     ExportDiff,

@@ -10,16 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-
-from orchestration.comparing.report import Shape
-from orchestration.comparing.rows import compare_rows
-from orchestration.comparing.shapes import Pair, match
-from orchestration.compute.alike import Alike
-from orchestration.delivery.ledger import KeyForm
-from orchestration.publishing.catalogue import PublishedTable
-from orchestration.publishing.delta_types import written_as
-from orchestration.warehouse.base import Session
-from orchestration.warehouse.duckdb_file import DuckDBFile
+from sluicegate.comparing.report import Shape
+from sluicegate.comparing.rows import compare_rows
+from sluicegate.comparing.shapes import Pair, match
+from sluicegate.compute.alike import Alike
+from sluicegate.delivery.ledger import KeyForm
+from sluicegate.publishing.catalogue import PublishedTable
+from sluicegate.publishing.delta_types import written_as
+from sluicegate.warehouse.base import Session
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 
 EXAMPLES = 20 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 # {type: values as SQL writes them}; no two of one type are one value, whatever they are equal to.

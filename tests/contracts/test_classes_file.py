@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sluicegate.contracts.classes import ClassRules, Indirect, class_word_problems, load_classes
+from sluicegate.contracts.load import load_contracts
+from sluicegate.delivery.export_files.exports import load_exports
 
-from orchestration.contracts.classes import ClassRules, Indirect, class_word_problems, load_classes
-from orchestration.contracts.load import load_contracts
-from orchestration.delivery.export_files.exports import load_exports
 from tests.company import BAKERY
 
 WHOLE = """\

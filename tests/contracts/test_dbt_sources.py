@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sluicegate.cli import app
+from sluicegate.contracts.dbt_sources import SOURCES_FILE, sources_problems, sources_text, write_sources
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.problems import Problem
+from sluicegate.core.settings import Settings
+from sluicegate.ingestion.raw_table import TECHNICAL_COLUMNS
+from sluicegate.project.loading import load_project
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.contracts.dbt_sources import SOURCES_FILE, sources_problems, sources_text, write_sources
-from orchestration.contracts.load import load_contracts
-from orchestration.core.problems import Problem
-from orchestration.core.settings import Settings
-from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
 REPOSITORY = Path(__file__).parents[2]

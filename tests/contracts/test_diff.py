@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.cli import app
+from sluicegate.contracts.diff import difference
 from typer.testing import CliRunner, Result
 
-from orchestration.cli import app
-from orchestration.contracts.diff import difference
 from tests.company import BAKERY
 
 ORDERS = "contracts/orders.odcs.yaml"

@@ -16,18 +16,18 @@ import pytest
 import yaml
 from jsonschema.validators import validator_for
 from open_data_contract_standard.model import OpenDataContractStandard
+from sluicegate.cli import app
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.partitions import Grain
+from sluicegate.core.settings import Settings
+from sluicegate.ingestion.landing import land
+from sluicegate.ingestion.load import load_drop
+from sluicegate.ingestion.local_files import files_to_land
+from sluicegate.ingestion.staging import register_landed
+from sluicegate.state.deployment import Deployment
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.partitions import Grain
-from orchestration.core.settings import Settings
-from orchestration.ingestion.landing import land
-from orchestration.ingestion.load import load_drop
-from orchestration.ingestion.local_files import files_to_land
-from orchestration.ingestion.staging import register_landed
-from orchestration.state.deployment import Deployment
 from tests.warehouse.bare import bare
 
 pytestmark = pytest.mark.long

@@ -16,10 +16,10 @@ import duckdb
 import fastavro
 import pytest
 from openpyxl import Workbook
+from sluicegate.cli import app
+from sluicegate.contracts.load import load_contracts
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.contracts.load import load_contracts
 from tests.contracts.test_draft import Drafted, new
 from tests.ingestion.test_formats_rosbag import bag, message
 

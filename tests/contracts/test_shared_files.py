@@ -4,11 +4,11 @@ Belongs here: which paths may name one file, and what both must say of it. Does 
 """
 
 import pytest
+from sluicegate.contracts.drops import DropTemplate
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.shared_files import may_meet
+from sluicegate.core.partitions import Grain, Partitioning
 
-from orchestration.contracts.drops import DropTemplate
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.shared_files import may_meet
-from orchestration.core.partitions import Grain, Partitioning
 from tests.columns.conftest import Edited
 from tests.columns.conftest import bakery as bakery
 

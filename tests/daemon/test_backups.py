@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.graph.headless import reconcile_alone
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.backup.folder import Folder
+from sluicegate.operations.status import Standing
 
-from orchestration.graph.headless import reconcile_alone
-from orchestration.graph.instance import open_instance
-from orchestration.operations.backup.folder import Folder
-from orchestration.operations.status import Standing
 from tests.backup.places import at, backed_up, typed
 from tests.company import MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED
 from tests.daemon.server import Server

@@ -15,9 +15,9 @@ import duckdb
 import psycopg
 import pytest
 from psycopg import sql
+from sluicegate.core.settings import Settings
+from sluicegate.operations.status import Standing
 
-from orchestration.core.settings import Settings
-from orchestration.operations.status import Standing
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, orders
 from tests.daemon.server import Server
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.graph.instance import open_instance
 
-from orchestration.graph.instance import open_instance
 from tests.company import Company
 from tests.daemon.server import Server
 

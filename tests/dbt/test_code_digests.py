@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.transformation.manifest import load_manifest
+from sluicegate.transformation.project_files import stamp_of
 
-from orchestration.core.settings import Settings
-from orchestration.transformation.manifest import load_manifest
-from orchestration.transformation.project_files import stamp_of
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, replace, write
 

@@ -15,15 +15,15 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from sluicegate.compute.engine import open_engine
+from sluicegate.contracts.drops import DropTemplate, fields_of
+from sluicegate.contracts.types import partition_kinds
+from sluicegate.core.partitions import Grain, Partitioning, Span, grain_of
+from sluicegate.drafting.paths import placed
+from sluicegate.graph.partitions import partitions_definitions
+from sluicegate.transformation.slices import partition_variables
+from sluicegate.warehouse.slices import key_expression, partition_condition
 
-from orchestration.compute.engine import open_engine
-from orchestration.contracts.drops import DropTemplate, fields_of
-from orchestration.contracts.types import partition_kinds
-from orchestration.core.partitions import Grain, Partitioning, Span, grain_of
-from orchestration.drafting.paths import placed
-from orchestration.graph.partitions import partitions_definitions
-from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.slices import key_expression, partition_condition
 from tests.dbt.test_partitions import PROJECT
 from tests.dbt.warehouse import MACROS, Warehouse
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.transformation.slices import partition_variables
 
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.transformation.slices import partition_variables
 from tests.dbt.test_partitions import PROJECT, versions
 from tests.dbt.warehouse import DbtResult, Warehouse
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from jsonschema import Draft201909Validator
 from open_data_contract_standard.model import OpenDataContractStandard
+from sluicegate.ingestion.raw_table import TECHNICAL_COLUMNS
 
-from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
 from tests.dbt.warehouse import REPOSITORY, Warehouse
 
 PROJECT = REPOSITORY / "dbt_project"

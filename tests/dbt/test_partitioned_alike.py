@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 
 import pytest
+from sluicegate.transformation.slices import partition_column
 
-from orchestration.transformation.slices import partition_column
 from tests.dbt.test_partitions import PROJECT
 from tests.dbt.warehouse import Warehouse
 

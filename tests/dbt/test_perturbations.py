@@ -13,13 +13,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sluicegate.compute.select_only import Statement, scans
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.demo.generate import generate_feed
+from sluicegate.transformation.declared_reads import DeclaredReads
+from sluicegate.transformation.runner import DbtProcess
+from sluicegate.transformation.slices import partition_variables, slice_condition
 
-from orchestration.compute.select_only import Statement, scans
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.demo.generate import generate_feed
-from orchestration.transformation.declared_reads import DeclaredReads
-from orchestration.transformation.runner import DbtProcess
-from orchestration.transformation.slices import partition_variables, slice_condition
 from tests.company import TUE, Company
 from tests.observatory import (
     DAY,

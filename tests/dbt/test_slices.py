@@ -9,12 +9,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sluicegate.core.lineage import Lineage, Table
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.transformation.runner import DbtProcess
+from sluicegate.transformation.slices import Cut, Cuts, partition_variables, slice_condition
 
-from orchestration.core.lineage import Lineage, Table
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.transformation.runner import DbtProcess
-from orchestration.transformation.slices import Cut, Cuts, partition_variables, slice_condition
 from tests.observatory import open_observatory
 
 MOMENT = datetime(2024, 2, 26, 23, tzinfo=UTC)  # a Monday, in a week that ends in March

@@ -21,7 +21,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 REPOSITORY = Path(__file__).parents[2]
-MACROS = REPOSITORY / "orchestration" / "transformation" / "dbt_macros"
+MACROS = REPOSITORY / "orchestration" / "sluicegate" / "transformation" / "dbt_macros"
 
 _manifests: dict[str, Manifest] = {}
 

@@ -6,8 +6,9 @@ Belongs here: what the tests of Azure Data Explorer share. Does not: any expecta
 from pathlib import Path
 from typing import Any
 
-from orchestration.destinations.adx import AdxDestination, AdxOptions
-from orchestration.destinations.base import Mode, Scope, Shard
+from sluicegate.destinations.adx import AdxDestination, AdxOptions
+from sluicegate.destinations.base import Mode, Scope, Shard
+
 from tests.doubles.kusto import Kusto
 
 from .cases.adx import AdxCase

@@ -14,15 +14,14 @@ from pathlib import Path
 import duckdb
 import pytest
 from rich.console import Console
-
-from orchestration.cli.delivery_tables import show_plan
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
-from orchestration.delivery.preview import Preview
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import Mode
-from orchestration.state.records import Delivery, DeliveryKind
-from orchestration.state.store import StateStore
+from sluicegate.cli.delivery_tables import show_plan
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.ledger import Ledger, Opened, Order, Outcome
+from sluicegate.delivery.preview import Preview
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.destinations.base import Mode
+from sluicegate.state.records import Delivery, DeliveryKind
+from sluicegate.state.store import StateStore
 
 from .deliveries import DAY
 from .shelf import ShelfDestination

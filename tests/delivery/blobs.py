@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.destinations.base import Mode, Receipt, Scope, Shard
+from sluicegate.destinations.blob import BlobDestination, BlobOptions
 
-from orchestration.areas import Area
-from orchestration.destinations.base import Mode, Receipt, Scope, Shard
-from orchestration.destinations.blob import BlobDestination, BlobOptions
 from tests.storage.fixtures import KINDS
 
 from .cases.blob import connection_url, storage_of

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
-from orchestration.destinations.base import Mode
+from sluicegate.destinations.base import Mode
 
 from .bench import Bench
 from .cases import Case, case_class, case_names

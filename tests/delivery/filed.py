@@ -13,18 +13,17 @@ from typing import Any
 
 import duckdb
 import yaml
-
-from orchestration.core.lineage import Table
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.delivery.deliver import Target, order_of, source_of
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.export_files.exports import load_exports
-from orchestration.delivery.ledger import Ledger, Opened, Outcome
-from orchestration.delivery.travel import redeliver_order
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
-from orchestration.state.store import StateStore
-from orchestration.warehouse.duckdb_file import DuckDBSession
+from sluicegate.core.lineage import Table
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.delivery.deliver import Target, order_of, source_of
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.export_files.exports import load_exports
+from sluicegate.delivery.ledger import Ledger, Opened, Outcome
+from sluicegate.delivery.travel import redeliver_order
+from sluicegate.state.records import Delivery, DeliveryKind, DeliveryStatus
+from sluicegate.state.store import StateStore
+from sluicegate.warehouse.duckdb_file import DuckDBSession
 
 from .deliveries import DAY
 from .shelf import ShelfDestination

@@ -7,8 +7,8 @@ destination keeps to the journal's rules.
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestration.core.ranges import joined, without
-from orchestration.destinations.base import Ranges, Refused
+from sluicegate.core.ranges import joined, without
+from sluicegate.destinations.base import Ranges, Refused
 
 
 class MemoryJournal:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.erasure import Erased, Request, erase
-from orchestration.delivery.ledger import Ledger, Limits, Opened, Order, Outcome
-from orchestration.delivery.reconcile import Reconciled, reconcile
-from orchestration.destinations.base import Destination, Mode
-from orchestration.state.records import DeliveryKind
-from orchestration.state.store import StateStore
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.erasure import Erased, Request, erase
+from sluicegate.delivery.ledger import Ledger, Limits, Opened, Order, Outcome
+from sluicegate.delivery.reconcile import Reconciled, reconcile
+from sluicegate.destinations.base import Destination, Mode
+from sluicegate.state.records import DeliveryKind
+from sluicegate.state.store import StateStore
 
 from .cases import Case
 from .support import execute

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
-from orchestration.destinations.base import Destination, Mode
-from orchestration.state.records import DeliveryKind
-from orchestration.state.store import StateStore
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.ledger import Ledger, Opened, Order, Outcome
+from sluicegate.destinations.base import Destination, Mode
+from sluicegate.state.records import DeliveryKind
+from sluicegate.state.store import StateStore
 
 
 @dataclass

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.destinations.base import Shard
+from sluicegate.destinations.salesforce import SalesforceDestination, SalesforceOptions
 
-from orchestration.destinations.base import Shard
-from orchestration.destinations.salesforce import SalesforceDestination, SalesforceOptions
 from tests.doubles.salesforce_records import Field
 
 from .cases.salesforce import SalesforceCase

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from orchestration.destinations.base import (
+from sluicegate.destinations.base import (
     ANYWHERE,
     TECHNICAL_COLUMNS,
     Alike,

@@ -10,8 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-
-from orchestration.destinations.base import (
+from sluicegate.destinations.base import (
     CHANGE,
     CHANGED_FIELDS,
     ROW,

@@ -17,13 +17,13 @@ from time import monotonic, perf_counter
 from typing import Any
 
 import pytest
+from sluicegate.destinations.accounts import Account, account_file
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.batches import BatchDestination
+from sluicegate.destinations.hubspot import HubSpotDestination, HubSpotOptions
+from sluicegate.destinations.pace import OutOfTime, Pace, Rate, Turn
+from sluicegate.destinations.registry import destination_types
 
-from orchestration.destinations.accounts import Account, account_file
-from orchestration.destinations.base import Mode
-from orchestration.destinations.batches import BatchDestination
-from orchestration.destinations.hubspot import HubSpotDestination, HubSpotOptions
-from orchestration.destinations.pace import OutOfTime, Pace, Rate, Turn
-from orchestration.destinations.registry import destination_types
 from tests.doubles.hubspot import TOKEN, HubSpotDouble
 from tests.doubles.serving import serve
 
@@ -104,8 +104,8 @@ def test_while_the_vendor_asks_one_export_to_wait_no_other_goes(tmp_path: Path) 
 
 def test_a_turn_whose_process_died_stops_counting_by_itself(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from orchestration.destinations.accounts import *;"
-        "from orchestration.destinations.pace import *;"
+        "import os, sys; from pathlib import Path; from sluicegate.destinations.accounts import *;"
+        "from sluicegate.destinations.pace import *;"
         "Pace(Rate(1, 60.0), 9.0, account=Account(account_file(Path(sys.argv[1]), 'an app'))).turn();"
         "os.kill(os.getpid(), 9)"
     )
@@ -139,7 +139,7 @@ def test_moments_of_another_start_of_the_machine_count_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert account(tmp_path).claim(NOW, NOW, 1, 10.0) == (NOW, 0)
-    monkeypatch.setattr("orchestration.destinations.accounts._boot", lambda: b"another start")
+    monkeypatch.setattr("sluicegate.destinations.accounts._boot", lambda: b"another start")
     assert account(tmp_path).claim(NOW, NOW, 1, 10.0) == (NOW, 0)
 
 

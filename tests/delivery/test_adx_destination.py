@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+from sluicegate.destinations.adx import AdxDestination
+from sluicegate.destinations.adx import parts as adx_parts
+from sluicegate.destinations.base import DeliveryError, Mode
 
-from orchestration.destinations.adx import AdxDestination
-from orchestration.destinations.adx import parts as adx_parts
-from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles.kusto import Failed, Kusto
 
 from .adx_deliveries import STAGING, adx, append, delivered, held, snapshot

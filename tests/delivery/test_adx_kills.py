@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-
-from orchestration.destinations.adx import AdxDestination, AdxOptions
-from orchestration.destinations.base import Mode, Refused, Shard
+from sluicegate.destinations.adx import AdxDestination, AdxOptions
+from sluicegate.destinations.base import Mode, Refused, Shard
 
 from .cases.adx import AdxCase
 from .journals import MemoryJournal

@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.destinations.base import DeliveryError, Mode, Shard
 
-from orchestration.destinations.base import DeliveryError, Mode, Shard
 from tests.doubles.kusto import Kusto
 
 from .adx_deliveries import SCOPE, STAGING, adx, append, delivered, held, snapshot

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.destinations.adx import AdxDestination
+from sluicegate.destinations.adx.cluster import Address
+from sluicegate.destinations.adx.types import remarked
+from sluicegate.destinations.base import DeliveryError, Mode
 
-from orchestration.destinations.adx import AdxDestination
-from orchestration.destinations.adx.cluster import Address
-from orchestration.destinations.adx.types import remarked
-from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles import kusto_engine
 from tests.doubles.kusto import Kusto
 

@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from sluicegate.destinations.answers import Line, Meaning, meaning_of
+from sluicegate.destinations.base import DeliveryError, Mode, Shard
+from sluicegate.destinations.braze.client import DECISIONS as BRAZE
+from sluicegate.destinations.errors import UnexpectedAnswer
+from sluicegate.destinations.hubspot.forms import DECISIONS as HUBSPOT
+from sluicegate.destinations.salesforce.forms import DECISIONS as SALESFORCE
+from sluicegate.destinations.webhook import DECISIONS as WEBHOOK
 
-from orchestration.destinations.answers import Line, Meaning, meaning_of
-from orchestration.destinations.base import DeliveryError, Mode, Shard
-from orchestration.destinations.braze.client import DECISIONS as BRAZE
-from orchestration.destinations.errors import UnexpectedAnswer
-from orchestration.destinations.hubspot.forms import DECISIONS as HUBSPOT
-from orchestration.destinations.salesforce.forms import DECISIONS as SALESFORCE
-from orchestration.destinations.webhook import DECISIONS as WEBHOOK
 from tests.doubles import braze, hubspot, salesforce
 from tests.doubles.mangling import AGAIN, NONSENSE, NOTHING_DONE, PAGE, Mangle, Mangling, Sent, mistyped
 from tests.doubles.serving import serve
@@ -129,9 +129,9 @@ class World:
 
 @pytest.fixture
 def world(name: str, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr("orchestration.destinations.pace._FIRST_BACK_OFF_SECONDS", 0.001)
-    monkeypatch.setattr("orchestration.destinations.http._MOST_BYTES", 1_000_000)
-    monkeypatch.setattr("orchestration.destinations.salesforce.jobs._RESULT_BYTES", 1_000_000)
+    monkeypatch.setattr("sluicegate.destinations.pace._FIRST_BACK_OFF_SECONDS", 0.001)
+    monkeypatch.setattr("sluicegate.destinations.http._MOST_BYTES", 1_000_000)
+    monkeypatch.setattr("sluicegate.destinations.salesforce.jobs._RESULT_BYTES", 1_000_000)
     front = Mangling()
     with serve(front) as address:
         yield World(name, mode, tmp_path, front, address)

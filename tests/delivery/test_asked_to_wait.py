@@ -6,8 +6,7 @@ Belongs here: `Retry-After` and its like, as a delivery feels them. Does not: th
 import math
 
 import pytest
-
-from orchestration.destinations.http import wait_asked_for
+from sluicegate.destinations.http import wait_asked_for
 
 NOW = 1_794_564_000.0
 NONSENSE = (

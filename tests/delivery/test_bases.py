@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-
-from orchestration.delivery.ledger.settling import worth_compacting
-from orchestration.destinations.base import Mode
+from sluicegate.delivery.ledger.settling import worth_compacting
+from sluicegate.destinations.base import Mode
 
 from .deliveries import DAY, Sender, changed
 from .shelf import ShelfDestination

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.destinations.base import Change, DeliveryError, Mode, Refused, Shard
+from sluicegate.destinations.webhook import WebhookDestination, WebhookOptions
 
-from orchestration.destinations.base import Change, DeliveryError, Mode, Refused, Shard
-from orchestration.destinations.webhook import WebhookDestination, WebhookOptions
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 
@@ -131,7 +131,7 @@ def test_the_row_that_spoils_a_batch_is_found_and_the_others_arrive(place: Place
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-off begins with hundredths of a second."""
-    monkeypatch.setattr("orchestration.destinations.pace._FIRST_BACK_OFF_SECONDS", 0.02)
+    monkeypatch.setattr("sluicegate.destinations.pace._FIRST_BACK_OFF_SECONDS", 0.02)
 
 
 @pytest.mark.usefixtures("hasty")

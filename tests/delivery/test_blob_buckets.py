@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from sluicegate.areas import Area, StorageAccess
+from sluicegate.destinations.base import DeliveryError
+from sluicegate.destinations.blob import BlobDestination
 
-from orchestration.areas import Area, StorageAccess
-from orchestration.destinations.base import DeliveryError
-from orchestration.destinations.blob import BlobDestination
 from tests.doubles.encrypted_bucket import EncryptedBucket
 from tests.doubles.serving import serve
 from tests.storage.fixtures import Storage

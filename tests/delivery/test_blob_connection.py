@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from orchestration.areas import Area
-from orchestration.destinations.blob import BlobDestination
-from orchestration.destinations.errors import DeliveryError
+from sluicegate.areas import Area
+from sluicegate.destinations.blob import BlobDestination
+from sluicegate.destinations.errors import DeliveryError
 
 from .blobs import OBJECT, Place, place, scope_of
 from .cases.blob import connection_url, storage_of

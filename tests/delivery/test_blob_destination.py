@@ -8,9 +8,8 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-
-from orchestration.destinations.base import Mode, Receipt, Shard
-from orchestration.destinations.errors import DeliveryError
+from sluicegate.destinations.base import Mode, Receipt, Shard
+from sluicegate.destinations.errors import DeliveryError
 
 from .blobs import OBJECT, Place, anywhere, place, scope_of
 from .journals import MemoryJournal

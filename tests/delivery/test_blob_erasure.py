@@ -3,9 +3,8 @@
 from datetime import date
 
 import pytest
-
-from orchestration.areas import Area
-from orchestration.destinations.base import Mode
+from sluicegate.areas import Area
+from sluicegate.destinations.base import Mode
 
 from .blobs import Place, anywhere, place, scope_of
 from .support import DAY, rows_of

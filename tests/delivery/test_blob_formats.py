@@ -10,8 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-
-from orchestration.destinations.errors import DeliveryError
+from sluicegate.destinations.errors import DeliveryError
 
 from .blobs import Place, place, scope_of
 from .support import DAY

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.areas import Area, ImmutableFileError, StorageAccess
+from sluicegate.destinations.base import DeliveryError, Mode
 
-from orchestration.areas import Area, ImmutableFileError, StorageAccess
-from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles.immutable_blobs import ImmutableBlobs
 from tests.doubles.serving import serve
 

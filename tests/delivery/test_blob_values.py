@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from orchestration.compute.sql import literal
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import DeliveryError, Mode, Scope
-from orchestration.destinations.blob import BlobDestination, BlobOptions
+from sluicegate.compute.sql import literal
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.destinations.base import DeliveryError, Mode, Scope
+from sluicegate.destinations.blob import BlobDestination, BlobOptions
 
 from .probe import Probe
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from sluicegate.destinations.base import Change, DeliveryError, Mode, Receipt, Scope, Shard
+from sluicegate.destinations.braze import BrazeDestination, BrazeTracking
+from sluicegate.destinations.braze.events import BrazeEventsDestination
 
-from orchestration.destinations.base import Change, DeliveryError, Mode, Receipt, Scope, Shard
-from orchestration.destinations.braze import BrazeDestination, BrazeTracking
-from orchestration.destinations.braze.events import BrazeEventsDestination
 from tests.doubles.braze import API_KEY, BrazeDouble
 from tests.doubles.serving import serve
 

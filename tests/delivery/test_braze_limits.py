@@ -12,13 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from sluicegate.destinations.base import Change, DeliveryError, Mode, Shard
+from sluicegate.destinations.batches import BatchDestination
+from sluicegate.destinations.braze import BrazeDestination, BrazeUserOptions
+from sluicegate.destinations.braze.destination import USER
+from sluicegate.destinations.braze.events import BrazeEventsDestination
+from sluicegate.destinations.cutting import Batch, Row
 
-from orchestration.destinations.base import Change, DeliveryError, Mode, Shard
-from orchestration.destinations.batches import BatchDestination
-from orchestration.destinations.braze import BrazeDestination, BrazeUserOptions
-from orchestration.destinations.braze.destination import USER
-from orchestration.destinations.braze.events import BrazeEventsDestination
-from orchestration.destinations.cutting import Batch, Row
 from tests.doubles.braze import API_KEY, BrazeDouble
 from tests.doubles.serving import serve
 

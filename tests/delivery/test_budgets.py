@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, quote
 
 import psycopg
 import pytest
+from sluicegate.delivery.engine import place_of
+from sluicegate.destinations.base import DeliveryError, Destination, Mode
+from sluicegate.destinations.postgres import PostgresDestination
+from sluicegate.destinations.registry import destination_types
 
-from orchestration.delivery.engine import place_of
-from orchestration.destinations.base import DeliveryError, Destination, Mode
-from orchestration.destinations.postgres import PostgresDestination
-from orchestration.destinations.registry import destination_types
 from tests.doubles.stalling import KINDS, Relay, relayed, stalling
 
 from .deliveries import DAY, Sender

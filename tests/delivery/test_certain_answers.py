@@ -10,10 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
-
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.destinations.registry import destination_types
-from orchestration.state.deliveries import Deliveries
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.destinations.registry import destination_types
+from sluicegate.state.deliveries import Deliveries
 
 from .cases import Case, case_class
 from .deliveries import DAY, Sender

@@ -2,9 +2,8 @@
 
 import duckdb
 import pytest
-
-from orchestration.compute.sql import quoted
-from orchestration.delivery.ledger.changed_fields import changed_fields
+from sluicegate.compute.sql import quoted
+from sluicegate.delivery.ledger.changed_fields import changed_fields
 
 # Names of what stands in the SQL itself, and names that need quotes.
 ODD = ("chosen", "name", "place", "range", 'a "b"', "it's", "[", "A")

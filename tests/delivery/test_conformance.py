@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from orchestration.destinations.base import Change, DeliveryError, Mode, Shard
-from orchestration.destinations.batches import BatchDestination
-from orchestration.destinations.errors import secrets_in
+from sluicegate.destinations.base import Change, DeliveryError, Mode, Shard
+from sluicegate.destinations.batches import BatchDestination
+from sluicegate.destinations.errors import secrets_in
 
 from .cases import Case, case_class, case_names, each
 from .cases.base import FIELDS, meant
@@ -88,7 +87,7 @@ def test_it_says_what_it_promises(case: Case) -> None:
 
 
 def test_the_registry_and_the_cases_name_the_same_destinations() -> None:
-    registry = import_module("orchestration.destinations.registry")
+    registry = import_module("sluicegate.destinations.registry")
     assert {case_class(name).destination_class.type_name for name in case_names()} == set(
         registry.destination_types
     )

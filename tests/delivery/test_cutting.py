@@ -6,9 +6,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from orchestration.destinations.base import Change, Shard
-from orchestration.destinations.cutting import Batch, PendingRows, halves, pieces, runs
+from sluicegate.destinations.base import Change, Shard
+from sluicegate.destinations.cutting import Batch, PendingRows, halves, pieces, runs
 
 from .journals import MemoryJournal
 from .support import DAY, rows_of, write_shard

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from sluicegate.core.shown_text import NOTHING_CLASSIFIED, Near
+from sluicegate.delivery.discretion import discreet
+from sluicegate.destinations.base import DeliveryError, Refused
 
-from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
-from orchestration.delivery.discretion import discreet
-from orchestration.destinations.base import DeliveryError, Refused
 from tests.canaries import found_in
 from tests.doubles.kusto import Failed
 

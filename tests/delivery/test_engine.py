@@ -10,11 +10,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits, Outcome
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.deliveries import LeaseLost
-from orchestration.state.records import DeliveryKind, DeliveryStatus
+from sluicegate.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits, Outcome
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.deliveries import LeaseLost
+from sluicegate.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Sender, changed
 from .shelf import Crash, ShelfDestination

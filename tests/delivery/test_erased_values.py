@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from orchestration.delivery.deliver import order_of
-from orchestration.delivery.erasure import Request, erase, forget_unsent
-from orchestration.destinations.base import Mode
-from orchestration.state.records import DeliveryKind
+from sluicegate.delivery.deliver import order_of
+from sluicegate.delivery.erasure import Request, erase, forget_unsent
+from sluicegate.destinations.base import Mode
+from sluicegate.state.records import DeliveryKind
 
 from . import deliveries
 from .cases import case_class

@@ -10,12 +10,11 @@ from typing import ClassVar
 
 import duckdb
 import pytest
-
-from orchestration.delivery import erasure
-from orchestration.delivery.erasure import Erased, Request, erase, forget_unsent
-from orchestration.delivery.ledger import Opened, Row, Shards, digest_of, is_forgotten
-from orchestration.destinations.base import Alike, Capabilities, DeliveryError, Mode, Scope
-from orchestration.state.records import DeliveryKind, DeliveryStatus, ForgottenKey
+from sluicegate.delivery import erasure
+from sluicegate.delivery.erasure import Erased, Request, erase, forget_unsent
+from sluicegate.delivery.ledger import Opened, Row, Shards, digest_of, is_forgotten
+from sluicegate.destinations.base import Alike, Capabilities, DeliveryError, Mode, Scope
+from sluicegate.state.records import DeliveryKind, DeliveryStatus, ForgottenKey
 
 from .deliveries import DAY, Sender
 from .shelf import Crash, ShelfDestination

@@ -22,11 +22,11 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+from sluicegate.compute.exact_parquet import exact_rows, write_exact
+from sluicegate.compute.sql import quoted
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.destinations.base import DeliveryError, Mode, Shard
 
-from orchestration.compute.exact_parquet import exact_rows, write_exact
-from orchestration.compute.sql import quoted
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import DeliveryError, Mode, Shard
 from tests.doubles.hubspot import Property
 from tests.doubles.salesforce_records import Field
 

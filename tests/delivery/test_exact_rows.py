@@ -6,12 +6,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.compute.exact_parquet import exact_rows
-from orchestration.compute.sql import literal
-from orchestration.delivery.ledger import Between, DeliveryHeld, Limits, Opened, Order, Outcome
-from orchestration.destinations.base import DeliveryError
-from orchestration.state.records import DeliveryStatus
+from sluicegate.compute.exact_parquet import exact_rows
+from sluicegate.compute.sql import literal
+from sluicegate.delivery.ledger import Between, DeliveryHeld, Limits, Opened, Order, Outcome
+from sluicegate.destinations.base import DeliveryError
+from sluicegate.state.records import DeliveryStatus
 
 from .deliveries import DAY, Sender
 from .shelf import ShelfDestination

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
+from sluicegate.destinations.base import Change, DeliveryError, Mode, Shard
+from sluicegate.destinations.batches import Rate
+from sluicegate.destinations.hubspot import Association, HubSpotDestination, HubSpotOptions
 
-from orchestration.destinations.base import Change, DeliveryError, Mode, Shard
-from orchestration.destinations.batches import Rate
-from orchestration.destinations.hubspot import Association, HubSpotDestination, HubSpotOptions
 from tests.doubles.hubspot import TOKEN, Property
 from tests.doubles.hubspot_links import Label, LinkedHubSpotDouble, Others
 from tests.doubles.serving import serve

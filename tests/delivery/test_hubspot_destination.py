@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from sluicegate.destinations.base import Change, DeliveryError, Mode, Scope, Shard
+from sluicegate.destinations.errors import UnexpectedAnswer
+from sluicegate.destinations.hubspot import HubSpotDestination, HubSpotOptions
+from sluicegate.destinations.hubspot.values import Unwritable, as_text
 
-from orchestration.destinations.base import Change, DeliveryError, Mode, Scope, Shard
-from orchestration.destinations.errors import UnexpectedAnswer
-from orchestration.destinations.hubspot import HubSpotDestination, HubSpotOptions
-from orchestration.destinations.hubspot.values import Unwritable, as_text
 from tests.doubles.hubspot import TOKEN, HubSpotDouble, Property
 from tests.doubles.serving import serve
 

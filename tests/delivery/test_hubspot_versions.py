@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
+from sluicegate.destinations.base import DeliveryError, Mode, Scope
+from sluicegate.destinations.hubspot import HubSpotDestination, HubSpotOptions
 
-from orchestration.destinations.base import DeliveryError, Mode, Scope
-from orchestration.destinations.hubspot import HubSpotDestination, HubSpotOptions
 from tests.doubles.hubspot import API_VERSIONS, TOKEN, HubSpotDouble, Property
 from tests.doubles.serving import serve
 

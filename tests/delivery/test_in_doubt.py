@@ -11,10 +11,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import Mode
-from orchestration.state.records import DeliveryStatus
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.destinations.base import Mode
+from sluicegate.state.records import DeliveryStatus
 
 from .deliveries import DAY, Rows, Sender, changed
 from .shelf import Crash, ShelfDestination

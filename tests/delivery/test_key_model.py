@@ -16,12 +16,11 @@ import duckdb
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.erasure import Request, erase
-from orchestration.delivery.ledger import Ledger, Opened, Order
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.store import StateStore
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.erasure import Request, erase
+from sluicegate.delivery.ledger import Ledger, Opened, Order
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.store import StateStore
 
 from .shelf import Crash, FoldingShelf
 

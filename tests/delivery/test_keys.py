@@ -12,14 +12,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.core.shown_text import CLASSIFIED
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.erasure import Request, erase
+from sluicegate.delivery.ledger import Ledger, Opened, Order, Outcome
+from sluicegate.delivery.reconcile import Reconciled, reconcile
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.store import StateStore
 
-from orchestration.core.shown_text import CLASSIFIED
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.erasure import Request, erase
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
-from orchestration.delivery.reconcile import Reconciled, reconcile
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.store import StateStore
 from tests.doubles.hubspot import Property
 
 from .cases import Case, each

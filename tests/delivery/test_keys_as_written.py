@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sluicegate.destinations.base import DeliveryError, Mode
 
-from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles.hubspot import Property
 from tests.doubles.salesforce_records import Field
 

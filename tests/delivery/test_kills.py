@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from orchestration.destinations.base import Mode
-from orchestration.destinations.registry import destination_types
-from orchestration.state.deliveries import Deliveries
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.registry import destination_types
+from sluicegate.state.deliveries import Deliveries
 
 from .cases import Case, case_class, case_names
 from .deliveries import DAY, Rows, Sender

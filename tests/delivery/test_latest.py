@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from sluicegate.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.records import Delivery, DeliveryStatus
 
-from orchestration.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import Delivery, DeliveryStatus
 from tests.delivery.deliveries import Rows, Sender
 from tests.delivery.shelf import Crash, Faults, ShelfDestination
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from orchestration.delivery.ledger import Between, DeliveryHeld, Limits
-from orchestration.destinations.base import DeliveryError, Journal, Mode, Receipt, Refused, Shard
-from orchestration.destinations.exact_values import INEXACT, Unfit, unfit_rows
+from sluicegate.delivery.ledger import Between, DeliveryHeld, Limits
+from sluicegate.destinations.base import DeliveryError, Journal, Mode, Receipt, Refused, Shard
+from sluicegate.destinations.exact_values import INEXACT, Unfit, unfit_rows
 
 from .deliveries import DAY, Sender
 from .probe import Probe

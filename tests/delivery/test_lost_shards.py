@@ -5,9 +5,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.destinations.base import DeliveryError
-from orchestration.state.records import DeliveryStatus
+from sluicegate.destinations.base import DeliveryError
+from sluicegate.state.records import DeliveryStatus
 
 from .bench import EXPORT, FIRST, THEN, Bench, each_mode, left_by, rows_sql, texts
 from .deliveries import DAY

@@ -15,11 +15,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
-from orchestration.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits
-from orchestration.delivery.travel import redeliver_order
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import DeliveryKind, DeliveryStatus
+from sluicegate.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits
+from sluicegate.delivery.travel import redeliver_order
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Sender
 from .shelf import Crash, ShelfDestination

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import DeliveryHeld, Ledger, Limits, Opened, Order
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import DeliveryStatus
-from orchestration.state.store import StateStore
+from sluicegate.delivery.engine import DeliveryEngine
+from sluicegate.delivery.ledger import DeliveryHeld, Ledger, Limits, Opened, Order
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.records import DeliveryStatus
+from sluicegate.state.store import StateStore
 
 from .keys_kit import DAY, NEXT_DAY, Rows
 from .shelf import Crash, FoldingShelf

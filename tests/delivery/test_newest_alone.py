@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-
-from orchestration.destinations.base import Mode
+from sluicegate.destinations.base import Mode
 
 from .cases import Case, each
 from .support import DAY, NEXT_DAY, rows_of

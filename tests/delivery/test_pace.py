@@ -4,9 +4,8 @@ import heapq
 from random import Random
 
 import pytest
-
-from orchestration.destinations.http import base_url, wait_asked_for
-from orchestration.destinations.pace import Halted, OutOfTime, Pace, Rate, Turn, back_off_seconds
+from sluicegate.destinations.http import base_url, wait_asked_for
+from sluicegate.destinations.pace import Halted, OutOfTime, Pace, Rate, Turn, back_off_seconds
 
 
 class Clock:

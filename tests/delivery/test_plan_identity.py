@@ -12,12 +12,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-
-from orchestration.delivery.deliver import stated
-from orchestration.delivery.engine import place_of
-from orchestration.delivery.ledger import DeliveryHeld, DeliveryRejected, Limits, MadeBy, Order
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from sluicegate.delivery.deliver import stated
+from sluicegate.delivery.engine import place_of
+from sluicegate.delivery.ledger import DeliveryHeld, DeliveryRejected, Limits, MadeBy, Order
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY
 from .filed import EXPORT, FOR_A_TIME, File, Filed, export_file, rule

@@ -7,8 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-
-from orchestration.destinations.base import (
+from sluicegate.destinations.base import (
     EXACT,
     Alike,
     Change,
@@ -18,7 +17,7 @@ from orchestration.destinations.base import (
     Scope,
     Shard,
 )
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .journals import MemoryJournal
 from .support import DAY, NEXT_DAY, MakeShard, execute, query, rows_of

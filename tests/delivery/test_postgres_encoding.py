@@ -9,10 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import DeliveryError, Mode, Scope
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.destinations.base import DeliveryError, Mode, Scope
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .probe import Probe
 from .support import execute

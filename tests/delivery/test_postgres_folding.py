@@ -9,9 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
-
-from orchestration.destinations.base import DeliveryError, Mode, Receipt, Shard
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.destinations.base import DeliveryError, Mode, Receipt, Shard
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .journals import MemoryJournal
 from .support import DAY, MakeShard, execute, query

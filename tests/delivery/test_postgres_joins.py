@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-
-from orchestration.destinations.base import Mode
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .journals import MemoryJournal
 from .support import DAY, NEXT_DAY, MakeShard, Row, execute, query

@@ -10,9 +10,8 @@ from typing import Any
 
 import psycopg
 import pytest
-
-from orchestration.destinations.base import Change, DeliveryError, Mode, Receipt, Scope, Shard
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.destinations.base import Change, DeliveryError, Mode, Receipt, Scope, Shard
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .journals import Crash, MemoryJournal
 from .support import DAY, NEXT_DAY, MakeShard, Row, execute, query, read_table, rows_of

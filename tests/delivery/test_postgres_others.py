@@ -9,12 +9,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
-from orchestration.core.shown_text import Near
-from orchestration.delivery.discretion import discreet
-from orchestration.destinations.base import DeliveryError, Mode, Scope
-from orchestration.destinations.postgres import PostgresDestination, PostgresOptions
-from orchestration.state.records import DeliveryKind
+from sluicegate.core.shown_text import Near
+from sluicegate.delivery.discretion import discreet
+from sluicegate.destinations.base import DeliveryError, Mode, Scope
+from sluicegate.destinations.postgres import PostgresDestination, PostgresOptions
+from sluicegate.state.records import DeliveryKind
 
 from .probe import Probe
 from .support import execute, query

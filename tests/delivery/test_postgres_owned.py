@@ -12,11 +12,10 @@ from typing import Any
 
 import psycopg
 import pytest
-
-from orchestration.core.shown_text import Near
-from orchestration.delivery.discretion import discreet
-from orchestration.destinations.base import DeliveryError, Mode, Receipt, Scope, Shard
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.core.shown_text import Near
+from sluicegate.delivery.discretion import discreet
+from sluicegate.destinations.base import DeliveryError, Mode, Receipt, Scope, Shard
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .journals import MemoryJournal
 from .support import DAY, NEXT_DAY, MakeShard, Row, execute, query, rows_of

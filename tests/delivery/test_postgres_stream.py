@@ -5,9 +5,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-
-from orchestration.destinations.base import Change, Mode
-from orchestration.destinations.postgres.shard import read_contents, stream
+from sluicegate.destinations.base import Change, Mode
+from sluicegate.destinations.postgres.shard import read_contents, stream
 
 from .support import DAY, rows_of, write_shard
 

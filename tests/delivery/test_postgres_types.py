@@ -13,13 +13,12 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-
-from orchestration.compute.row_hash import fields_of
-from orchestration.compute.sql import literal
-from orchestration.delivery.json_text import knowing_json
-from orchestration.delivery.reconcile import normalised
-from orchestration.destinations.base import DeliveryError, Receipt, Scope, Shard
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.compute.row_hash import fields_of
+from sluicegate.compute.sql import literal
+from sluicegate.delivery.json_text import knowing_json
+from sluicegate.delivery.reconcile import normalised
+from sluicegate.destinations.base import DeliveryError, Receipt, Scope, Shard
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .journals import MemoryJournal
 from .support import DAY, MakeShard, execute, query

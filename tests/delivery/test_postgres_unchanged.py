@@ -7,10 +7,9 @@ type takes a value (`types`).
 from pathlib import Path
 
 import pytest
-
-from orchestration.destinations.base import Mode
-from orchestration.destinations.postgres import PostgresDestination
-from orchestration.state.records import DeliveryKind
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.postgres import PostgresDestination
+from sluicegate.state.records import DeliveryKind
 
 from .probe import Probe
 from .support import execute, query

@@ -8,8 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-
-from orchestration.destinations.base import DeliveryError
+from sluicegate.destinations.base import DeliveryError
 
 from .support import NEXT_DAY, MakeShard, execute
 from .test_postgres_owned import deliver, emails

@@ -16,16 +16,16 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from sluicegate.core.secrets.by_reference import KEPT_SECONDS
+from sluicegate.core.settings import Settings
+from sluicegate.delivery.renewing import renewing
+from sluicegate.destinations.base import DeliveryError, Destination, Mode
+from sluicegate.destinations.errors import secrets_in
+from sluicegate.destinations.webhook import WebhookDestination, WebhookOptions
+from sluicegate.operations.status import Standing
+from sluicegate.state.deployment import Deployment
 from sqlalchemy.exc import DBAPIError
 
-from orchestration.core.secrets.by_reference import KEPT_SECONDS
-from orchestration.core.settings import Settings
-from orchestration.delivery.renewing import renewing
-from orchestration.destinations.base import DeliveryError, Destination, Mode
-from orchestration.destinations.errors import secrets_in
-from orchestration.destinations.webhook import WebhookDestination, WebhookOptions
-from orchestration.operations.status import Standing
-from orchestration.state.deployment import Deployment
 from tests.canaries import found_below, found_in
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, runs
 from tests.doubles.key_vault import PRINCIPAL, Fault, KeyVaultDouble

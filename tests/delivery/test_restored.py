@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
-from orchestration.delivery.reconcile import reconcile
-from orchestration.delivery.restored import NotReconciled, Ways, note
-from orchestration.destinations.base import Mode
-from orchestration.state.records import DeliveryKind
-from orchestration.state.restores import EVERY_SCOPE, Restore
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.delivery.restored import NotReconciled, Ways, note
+from sluicegate.destinations.base import Mode
+from sluicegate.state.records import DeliveryKind
+from sluicegate.state.restores import EVERY_SCOPE, Restore
 
 from .cases import Case, case_class, each
 from .deliveries import DAY, Sender

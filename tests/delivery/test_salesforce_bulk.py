@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
-from orchestration.destinations.errors import DeliveryError
+from sluicegate.destinations.errors import DeliveryError
 
 from .cases.salesforce import SalesforceCase
 from .journals import Crash, MemoryJournal

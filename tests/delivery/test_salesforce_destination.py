@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.destinations.base import Change, Mode, Scope
+from sluicegate.destinations.errors import DeliveryError
+from sluicegate.destinations.salesforce import SalesforceDestination
 
-from orchestration.destinations.base import Change, Mode, Scope
-from orchestration.destinations.errors import DeliveryError
-from orchestration.destinations.salesforce import SalesforceDestination
 from tests.doubles.salesforce_records import Field
 
 from .cases.salesforce import SalesforceCase

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.destinations.base import Change, Scope, Shard
+from sluicegate.destinations.errors import DeliveryError
+from sluicegate.destinations.salesforce import SalesforceDestination, SalesforceOptions
 
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import Change, Scope, Shard
-from orchestration.destinations.errors import DeliveryError
-from orchestration.destinations.salesforce import SalesforceDestination, SalesforceOptions
 from tests.doubles.salesforce_records import Field, Table
 
 from .cases.salesforce import SalesforceCase

@@ -16,12 +16,12 @@ from typing import Any
 
 import psutil
 import pytest
+from sluicegate.delivery.engine import place_of
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.batches import BatchDestination
+from sluicegate.state import leases
+from sluicegate.state.deliveries import Deliveries
 
-from orchestration.delivery.engine import place_of
-from orchestration.destinations.base import Mode
-from orchestration.destinations.batches import BatchDestination
-from orchestration.state import leases
-from orchestration.state.deliveries import Deliveries
 from tests.unit.test_state_leases import engine_of
 
 from .cases import Case, case_class, case_names

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from sluicegate.destinations.base import DeliveryError, Destination, Mode
+from sluicegate.destinations.errors import UnexpectedAnswer
 
-from orchestration.destinations.base import DeliveryError, Destination, Mode
-from orchestration.destinations.errors import UnexpectedAnswer
 from tests.doubles.forwarding import forwarding
 from tests.doubles.mangling import AGAIN, NONSENSE, NOTHING_DONE, Mangle, Mangling
 from tests.doubles.serving import serve
@@ -32,7 +32,7 @@ STRANGE = ("a login page", "JSON that is cut", "null", "a number", "refused: tru
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """No library waits long before another try."""
-    monkeypatch.setattr("orchestration.destinations.pace._FIRST_BACK_OFF_SECONDS", 0.001)
+    monkeypatch.setattr("sluicegate.destinations.pace._FIRST_BACK_OFF_SECONDS", 0.001)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
 
 

@@ -2,11 +2,10 @@
 
 import duckdb
 import pytest
-
-from orchestration.delivery.ledger.keys import KeyForm
-from orchestration.delivery.ledger.order import Order
-from orchestration.delivery.ledger.unique_keys import check_keys
-from orchestration.destinations.base import DeliveryError, Mode
+from sluicegate.delivery.ledger.keys import KeyForm
+from sluicegate.delivery.ledger.order import Order
+from sluicegate.delivery.ledger.unique_keys import check_keys
+from sluicegate.destinations.base import DeliveryError, Mode
 
 # {what: (type, SQL of 1,000 different values)}
 KEYS = {

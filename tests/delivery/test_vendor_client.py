@@ -5,13 +5,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from sluicegate.destinations.batches import TryAgain
+from sluicegate.destinations.http import AccessDenied, VendorClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from orchestration.destinations.batches import TryAgain
-from orchestration.destinations.http import AccessDenied, VendorClient
 from tests.doubles.serving import LostAnswer, serve
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.destinations.exact_values import INEXACT
 
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.destinations.exact_values import INEXACT
 from tests.doubles.hubspot import Property
 
 from .cases import Case, case_class

@@ -9,9 +9,8 @@ import sqlite3
 
 import duckdb
 import pytest
-
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import DeliveryError, Mode
+from sluicegate.delivery.reconcile import reconcile
+from sluicegate.destinations.base import DeliveryError, Mode
 
 from .bench import BOUNDS, EXPORT, FIRST, MODES, TAKE_BACK, THEN, Bench, each_mode, rows_sql, texts
 from .deliveries import DAY

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.destinations.base import DeliveryError, Mode, Refused, Scope
+from sluicegate.destinations.errors import UnexpectedAnswer
+from sluicegate.destinations.json_values import json_value, unknown_to_json
+from sluicegate.destinations.signing import signature
+from sluicegate.destinations.webhook import WebhookDestination, WebhookOptions
 
-from orchestration.destinations.base import DeliveryError, Mode, Refused, Scope
-from orchestration.destinations.errors import UnexpectedAnswer
-from orchestration.destinations.json_values import json_value, unknown_to_json
-from orchestration.destinations.signing import signature
-from orchestration.destinations.webhook import WebhookDestination, WebhookOptions
 from tests.doubles.mangling import Mangling, Sent
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble

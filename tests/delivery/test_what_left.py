@@ -16,11 +16,10 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from orchestration.core.ranges import common, joined, without
-from orchestration.destinations.base import Mode
-from orchestration.destinations.batches import BatchDestination
-from orchestration.state.deliveries import Deliveries
+from sluicegate.core.ranges import common, joined, without
+from sluicegate.destinations.base import Mode
+from sluicegate.destinations.batches import BatchDestination
+from sluicegate.state.deliveries import Deliveries
 
 from .cases import Case, each
 from .deliveries import Sender

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.core.shown_text import CLASSIFIED
-from orchestration.delivery.ledger import DeliveryHeld, Limits, Look, Opened
-from orchestration.delivery.reconcile import Reconciled, normalised, reconcile
-from orchestration.delivery.travel import (
+from sluicegate.core.shown_text import CLASSIFIED
+from sluicegate.delivery.ledger import DeliveryHeld, Limits, Look, Opened
+from sluicegate.delivery.reconcile import Reconciled, normalised, reconcile
+from sluicegate.delivery.travel import (
     NothingHeld,
     held_at,
     moment_of,
@@ -20,8 +19,8 @@ from orchestration.delivery.travel import (
     scopes_of,
     write_held,
 )
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import DeliveryKind, DeliveryStatus
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Rows, Sender
 from .shelf import Crash, ShelfDestination

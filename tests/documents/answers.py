@@ -3,8 +3,8 @@
 Belongs here: the page's form. Does not: the tables, which stand where answers are read.
 """
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.destinations.decisions import decisions
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.destinations.decisions import decisions
 
 PAGE = REPOSITORY / "docs" / "answers.md"
 _HEAD = """# What a destination's answer means

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
-
-from orchestration.cli import app
-from orchestration.core.settings import REPOSITORY
+from sluicegate.cli import app
+from sluicegate.core.settings import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "commands.md"
 # What is told once for all.

@@ -1,7 +1,7 @@
 """The JSON Schema of what `sluice impact --json` prints: `docs/impact.schema.json`."""
 
-from orchestration.columns.report import FILE, schema_text
-from orchestration.core.settings import REPOSITORY
+from sluicegate.columns.report import FILE, schema_text
+from sluicegate.core.settings import REPOSITORY
 
 PAGE = REPOSITORY / FILE
 

@@ -3,9 +3,9 @@
 Belongs here: the page's text. Does not: the columns, which stand where the views do.
 """
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.state.ops_model import View
-from orchestration.state.ops_views import DEFINITIONS, FACTS, VIEWS
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.state.ops_model import View
+from sluicegate.state.ops_views import DEFINITIONS, FACTS, VIEWS
 
 PAGE = REPOSITORY / "docs" / "operations-data.md"
 _HEAD = """# Operations data

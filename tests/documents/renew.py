@@ -2,12 +2,13 @@
 
 import sys
 
-from orchestration.comparing import report as diff_report
-from orchestration.core.settings import REPOSITORY
-from orchestration.incidents import alerts_schema
-from orchestration.kusto import database_file
-from orchestration.project import environments_file
-from orchestration.review import review
+from sluicegate.comparing import report as diff_report
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.incidents import alerts_schema
+from sluicegate.kusto import database_file
+from sluicegate.project import environments_file
+from sluicegate.review import review
+
 from tests.documents import answers, commands, impact_schema, operations, rules, values
 
 

@@ -2,8 +2,8 @@
 
 import re
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.review.rules import table
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.review.rules import table
 
 PAGE = REPOSITORY / "docs" / "path-to-production.md"
 _MARKED = re.compile(r"(<!-- rules -->\n).*?(<!-- end of rules -->)", re.DOTALL)

@@ -1,10 +1,10 @@
 """The page of answers is what the decision tables say, and each destination has a whole one."""
 
 import pytest
+from sluicegate.destinations.answers import Meaning
+from sluicegate.destinations.decisions import decisions
+from sluicegate.destinations.registry import destination_types
 
-from orchestration.destinations.answers import Meaning
-from orchestration.destinations.decisions import decisions
-from orchestration.destinations.registry import destination_types
 from tests.documents.answers import PAGE, page
 
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sluicegate.cli import app
+from sluicegate.core.settings import REPOSITORY
 
-from orchestration.cli import app
-from orchestration.core.settings import REPOSITORY
 from tests.documents.commands import PAGE, commands, page
 from tests.documents.reading import DOCUMENTS, TRACKED, Document, spans_of
 
@@ -49,8 +49,8 @@ def test_a_call_that_a_document_tells_can_be_typed(document: Document) -> None:
 
 
 def test_a_call_that_a_message_tells_can_be_typed() -> None:
-    told = [(file, call) for file in TRACKED if file.startswith("orchestration/") and file.endswith(".py")
-            for text in _texts(file) for call in _CALL.findall(text)]  # fmt: skip
+    product = [name for name in TRACKED if name.startswith("orchestration/") and name.endswith(".py")]
+    told = [(file, call) for file in product for text in _texts(file) for call in _CALL.findall(text)]
     assert len(told) > 20
     assert [(file, call) for file, call in told if _wrong(call) and call not in _NO_CALLS] == []
 

@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from sluicegate.destinations.registry import destination_types
 
-from orchestration.destinations.registry import destination_types
 from tests.documents.reading import Document, spans_of
 
 GUIDE = Document("docs/adding-an-export.md")

@@ -2,13 +2,16 @@
 
 import tomllib
 
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.state.schema import metadata
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.state.schema import metadata
+
 from tests.documents.reading import FOLDERS, TRACKED, Document, spans_of
 
 ARCHITECTURE = Document("docs/architecture.md")
 # The doors stand beside the rooms.
-_MODULES = frozenset(name for name in TRACKED if name.startswith("orchestration/") and name.count("/") == 1)
+_MODULES = frozenset(
+    name for name in TRACKED if name.startswith("orchestration/sluicegate/") and name.count("/") == 2
+)
 
 
 def test_the_house_has_the_rooms_that_the_architecture_tells() -> None:
@@ -17,9 +20,9 @@ def test_the_house_has_the_rooms_that_the_architecture_tells() -> None:
     told = [*rows, *(span for span in spans_of(below) if span.endswith("/"))]
     demo = ["demo/"] if "No stage imports `demo/`" in ARCHITECTURE.text else []
     assert sorted([*told, *demo]) == sorted(set(told) | set(demo)), "a room is told twice"
-    rooms = {f"{name.removeprefix('orchestration/')}/" for name in FOLDERS
-             if name.startswith("orchestration/") and name.count("/") == 1}  # fmt: skip
-    modules = {name.removeprefix("orchestration/") for name in _MODULES} - {"__init__.py"}
+    rooms = {f"{name.removeprefix('orchestration/sluicegate/')}/" for name in FOLDERS
+             if name.startswith("orchestration/sluicegate/") and name.count("/") == 2}  # fmt: skip
+    modules = {name.removeprefix("orchestration/sluicegate/") for name in _MODULES} - {"__init__.py"}
     assert {*told, *demo} == rooms | modules
 
 
@@ -32,7 +35,7 @@ def test_the_layers_of_the_linter_are_all_rooms() -> None:
     named = [room.strip() for layer in layers for room in layer.split("|")]
     told = [spans_of(row[0])[0] for row in ARCHITECTURE.table("Folder", "Takes", "Makes")]
     assert {name.rstrip("/").removesuffix(".py") for name in told} <= set(named)
-    assert {name.removeprefix("orchestration.") for name in apart} == set(named) - {"graph", "definitions"}
+    assert {name.removeprefix("sluicegate.") for name in apart} == set(named) - {"graph", "definitions"}
 
 
 def test_contributing_tells_the_folders_of_tests() -> None:

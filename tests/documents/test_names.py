@@ -8,12 +8,12 @@ from functools import cache
 from pathlib import PurePosixPath
 
 import pytest
+from sluicegate.core.settings import REPOSITORY
 
-from orchestration.core.settings import REPOSITORY
 from tests.documents.reading import DOCUMENTS, FOLDERS, TRACKED, Document, spans_of
 
 _PATH = re.compile(r"[\w./-]*\w\.(?:py|sql|md|toml|ya?ml|json|txt|css|js)|[\w./-]+/")
-_MODULE = re.compile(r"(?:orchestration|tests|benchmarks)(?:\.\w+)+")
+_MODULE = re.compile(r"(?:sluicegate|tests|benchmarks)(?:\.\w+)+")
 _CLASS = re.compile(r"(?:[A-Z][a-z0-9]+){2,}")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 # What the reader of the guides makes.
@@ -24,7 +24,7 @@ _OF_OTHERS = {"target/", "logs/", ".partial/", "DefaultAzureCredential", "FlushI
 }  # fmt: skip
 # What was decided is told with the names of that time.
 NOW = [document for document in DOCUMENTS if not document.name.startswith("docs/decisions/0")]
-MODULES = [name for name in TRACKED if name.startswith("orchestration/") and name.endswith(".py")]
+MODULES = [name for name in TRACKED if name.startswith("orchestration/sluicegate/") and name.endswith(".py")]
 
 
 @pytest.mark.parametrize("document", NOW, ids=str)
@@ -59,8 +59,8 @@ def _is_stale(span: str) -> bool:
     if not _NAME.fullmatch(name):
         return False
     first = name.split(".")[0]
-    if first == "orchestration" or f"orchestration/{first}" in FOLDERS:
-        return not _is_module_or_in_one(f"orchestration.{name.removeprefix('orchestration.')}")
+    if first == "sluicegate" or f"orchestration/sluicegate/{first}" in FOLDERS:
+        return not _is_module_or_in_one(f"sluicegate.{name.removeprefix('sluicegate.')}")
     return not set(name.split(".")) <= _names() | _stems() | _OF_OTHERS
 
 
@@ -76,7 +76,10 @@ def _names() -> frozenset[str]:
     """Return every name of the product's code, and words of its short texts."""
     found: set[str] = set()
     for name in TRACKED:
-        if not name.startswith(("orchestration/", "dbt_project/")) or not (REPOSITORY / name).is_file():
+        if (
+            not name.startswith(("orchestration/sluicegate/", "dbt_project/"))
+            or not (REPOSITORY / name).is_file()
+        ):
             continue
         text = (REPOSITORY / name).read_text()
         if not name.endswith(".py"):
@@ -109,10 +112,14 @@ def _data_directory() -> list[tuple[str, ...]]:
 
 def _is_module_or_in_one(name: str) -> bool:
     """Whether a dotted name is a module or package, or something that one defines."""
-    path = name.replace(".", "/")
+    path = _path(name)
     if f"{path}.py" in TRACKED or path in FOLDERS:
         return True
     module, _, inside = name.rpartition(".")
-    path = module.replace(".", "/")
+    path = _path(module)
     file = next((one for one in (f"{path}.py", f"{path}/__init__.py") if one in TRACKED), None)
     return file is not None and re.search(rf"\b{inside}\b", (REPOSITORY / file).read_text()) is not None
+
+
+def _path(name: str) -> str:
+    return ("orchestration/" if name.startswith("sluicegate") else "") + name.replace(".", "/")

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-
-from orchestration.core.environments import Environment
-from orchestration.core.settings import (
+from sluicegate.core.environments import Environment
+from sluicegate.core.settings import (
     OTHER_VARIABLES,
     REPOSITORY,
     SHARED_DBT_MACROS,
@@ -15,6 +14,7 @@ from orchestration.core.settings import (
     Settings,
     SettingsError,
 )
+
 from tests.documents.reading import TRACKED, Document, spans_of
 
 ROWS = {

@@ -3,8 +3,8 @@
 Belongs here: the page's form. Does not: the list, which stands where contracts are read.
 """
 
-from orchestration.contracts.equalities import EQUALITIES, Equality
-from orchestration.core.settings import REPOSITORY
+from sluicegate.contracts.equalities import EQUALITIES, Equality
+from sluicegate.core.settings import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "values.md"
 _HEAD = """# How values may be written

@@ -21,9 +21,8 @@ from functools import cached_property
 from typing import Any, cast
 
 import pytest
-
-from orchestration.destinations.adx import kql
-from orchestration.kusto.language.engine import Command, Database, KustoLanguage, Query
+from sluicegate.destinations.adx import kql
+from sluicegate.kusto.language.engine import Command, Database, KustoLanguage, Query
 
 from .kusto_engine import Answer, Engine, Table
 from .kusto_language import Refused, semantic_error, syntax_error

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestration.kusto.language.engine import Command
+from sluicegate.kusto.language.engine import Command
 
 from .kusto_language import Refused, syntax_error
 from .kusto_policies import Answer, policy_shown

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import OWN
+from sluicegate.environments.record import settings_of
 
-from orchestration.core.settings import OWN
-from orchestration.environments.record import settings_of
 from tests.company import Company
 from tests.parses import loaded
 

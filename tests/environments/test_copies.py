@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sluicegate.core.environments import FILE, Declared
+from sluicegate.core.settings import OWN, REPOSITORY, Settings
+from sluicegate.incidents.looking import tells_nobody
+from sluicegate.state.adoption import NotTheOne, WrongDeployment, adopt, declare, give_up
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.identity import Identities, Identity, anchor_of
 
-from orchestration.core.environments import FILE, Declared
-from orchestration.core.settings import OWN, REPOSITORY, Settings
-from orchestration.incidents.looking import tells_nobody
-from orchestration.state.adoption import NotTheOne, WrongDeployment, adopt, declare, give_up
-from orchestration.state.deployment import Deployment
-from orchestration.state.identity import Identities, Identity, anchor_of
 from tests.company import BAKERY
 
 pytestmark = pytest.mark.long
@@ -314,9 +314,9 @@ unshare -m sh -ec 'mount -t tmpfs other {at}; tar -C {at} -xf {out}/data.tar
 # What it imports is all that it needs: three processes of the tests' own imports take a while.
 SCRIPT = """
 import sys
-from orchestration.core.settings import Settings
-from orchestration.state.adoption import adopt
-from orchestration.state.deployment import Deployment
+from sluicegate.core.settings import Settings
+from sluicegate.state.adoption import adopt
+from sluicegate.state.deployment import Deployment
 at, originals, *asked = sys.argv[1:]
 deployment = Deployment(Settings.load({"SLUICE_ORIGINALS_URL": originals}, data_dir=at))
 for what in asked:

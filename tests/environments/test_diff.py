@@ -15,18 +15,18 @@ from typing import Any
 
 import jsonschema
 import pytest
+from sluicegate.areas import Area
+from sluicegate.comparing.compare import compare
+from sluicegate.comparing.report import SCHEMA_FILE, schema_text
+from sluicegate.core.catalogues import path_of
+from sluicegate.core.partitions import Grain, grain_of
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.environments.record import Made
+from sluicegate.operations.publishing import publish_tables
+from sluicegate.publishing.catalogue import Catalogue, PublishedTable
+from sluicegate.publishing.shelf import Shelf
+from sluicegate.warehouse.slices import partition_rows
 
-from orchestration.areas import Area
-from orchestration.comparing.compare import compare
-from orchestration.comparing.report import SCHEMA_FILE, schema_text
-from orchestration.core.catalogues import path_of
-from orchestration.core.partitions import Grain, grain_of
-from orchestration.core.settings import REPOSITORY
-from orchestration.environments.record import Made
-from orchestration.operations.publishing import publish_tables
-from orchestration.publishing.catalogue import Catalogue, PublishedTable
-from orchestration.publishing.shelf import Shelf
-from orchestration.warehouse.slices import partition_rows
 from tests.company import FRI, THU, WED, Company
 from tests.environments.conftest import Desk
 from tests.observatory import DAY, HOURS, land_hour, land_recording, land_week, open_observatory

@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.compute.object_storage import extension_path
+from sluicegate.core.relations import Relation
+from sluicegate.definitions import defs
+from sluicegate.environments import making
+from sluicegate.environments.changes import building
+from sluicegate.environments.record import Made, NotUsable
+from sluicegate.environments.sweeping import drop
+from sluicegate.environments.views import view_of
+from sluicegate.gate.gate import Verdict
+from sluicegate.operations.publishing import publish_tables
+from sluicegate.publishing.catalogue import PublishedTable
+from sluicegate.publishing.leases import all_leases
+from sluicegate.publishing.shelf import Shelf
 
-from orchestration.compute.object_storage import extension_path
-from orchestration.core.relations import Relation
-from orchestration.definitions import defs
-from orchestration.environments import making
-from orchestration.environments.changes import building
-from orchestration.environments.record import Made, NotUsable
-from orchestration.environments.sweeping import drop
-from orchestration.environments.views import view_of
-from orchestration.gate.gate import Verdict
-from orchestration.operations.publishing import publish_tables
-from orchestration.publishing.catalogue import PublishedTable
-from orchestration.publishing.leases import all_leases
-from orchestration.publishing.shelf import Shelf
 from tests.company import FRI, THU, WED, Company, finished, orders
 from tests.environments.conftest import Desk
 from tests.stages.workshop import TODAY, one_model, open_workshop

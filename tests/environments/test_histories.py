@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.environments.making import make
+from sluicegate.environments.record import NotUsable, require_usable, settings_of
+from sluicegate.operations.publishing import forget_published, publish_tables
+from sluicegate.warehouse.slices import partition_rows
 
-from orchestration.core.settings import Settings
-from orchestration.environments.making import make
-from orchestration.environments.record import NotUsable, require_usable, settings_of
-from orchestration.operations.publishing import forget_published, publish_tables
-from orchestration.warehouse.slices import partition_rows
 from tests.company import BAKERY, FRI, MON, NO_WAIT, THU, TUE, WED, Company
 
 pytestmark = pytest.mark.long

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.core.loopback import hosts_of_libpq, is_here
+from sluicegate.core.settings import Settings, SettingsError
+from sluicegate.delivery.deliver import engine_for
+from sluicegate.destinations.base import DeliveryError
+from sluicegate.destinations.registry import destination_types
+from sluicegate.incidents.alerts_file import Alerts
+from sluicegate.incidents.alerts_spec import CHANNEL_TYPES, AlertsSpec
+from sluicegate.incidents.channels.base import ChannelRefused
+from sluicegate.incidents.channels.opening import open_channel
+from sluicegate.operations.site import Site
+from sluicegate.project.loading import Project
+from sluicegate.state.adoption import WrongDeployment
+from sluicegate.state.deployment import Deployment
 
-from orchestration.core.loopback import hosts_of_libpq, is_here
-from orchestration.core.settings import Settings, SettingsError
-from orchestration.delivery.deliver import engine_for
-from orchestration.destinations.base import DeliveryError
-from orchestration.destinations.registry import destination_types
-from orchestration.incidents.alerts_file import Alerts
-from orchestration.incidents.alerts_spec import CHANNEL_TYPES, AlertsSpec
-from orchestration.incidents.channels.base import ChannelRefused
-from orchestration.incidents.channels.opening import open_channel
-from orchestration.operations.site import Site
-from orchestration.project.loading import Project
-from orchestration.state.adoption import WrongDeployment
-from orchestration.state.deployment import Deployment
 from tests.company import BAKERY, SHOP_ORDERS
 from tests.environments.test_outbox import OBJECTS
 from tests.parses import loaded

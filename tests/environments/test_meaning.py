@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
+from sluicegate.publishing.meaning import as_code, check_of, meanings
 
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
-from orchestration.publishing.meaning import as_code, check_of, meanings
 from tests.company import BAKERY
 
 _SHOPS = "from {{ source('raw', 'shops') }}"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from sluicegate.compute.engine import open_engine
+from sluicegate.destinations.base import Change, Destination, Mode, Scope, Shard
+from sluicegate.destinations.batches import BatchDestination
+from sluicegate.destinations.outbox import outbox_of
+from sluicegate.destinations.registry import destination_types
 
-from orchestration.compute.engine import open_engine
-from orchestration.destinations.base import Change, Destination, Mode, Scope, Shard
-from orchestration.destinations.batches import BatchDestination
-from orchestration.destinations.outbox import outbox_of
-from orchestration.destinations.registry import destination_types
 from tests.delivery.journals import MemoryJournal
 from tests.delivery.support import DAY, NEXT_DAY, write_shard
 

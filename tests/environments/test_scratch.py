@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.compute.engine import open_engine
+from sluicegate.core.settings import REPOSITORY, Settings, SettingsError
+from sluicegate.delivery.deliver import engine_for
+from sluicegate.delivery.productions_places import digests_of
+from sluicegate.destinations.base import DeliveryError
+from sluicegate.destinations.registry import build, destination_types
+from sluicegate.incidents.alerts_spec import CHANNEL_TYPES
+from sluicegate.operations.site import Site
+from sluicegate.operations.status import Standing
+from sluicegate.project.loading import Project
+from sluicegate.state.deployment import Deployment
 
-from orchestration.areas import Area
-from orchestration.compute.engine import open_engine
-from orchestration.core.settings import REPOSITORY, Settings, SettingsError
-from orchestration.delivery.deliver import engine_for
-from orchestration.delivery.productions_places import digests_of
-from orchestration.destinations.base import DeliveryError
-from orchestration.destinations.registry import build, destination_types
-from orchestration.incidents.alerts_spec import CHANNEL_TYPES
-from orchestration.operations.site import Site
-from orchestration.operations.status import Standing
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
 from tests.parses import loaded
 from tests.typed import sluice
@@ -88,7 +88,7 @@ ALONE = """
 import json, os, socket, sys, threading
 from pathlib import Path
 from typer.testing import CliRunner
-from orchestration.cli import app
+from sluicegate.cli import app
 
 kinds, data = json.loads(sys.argv[1]), Path(sys.argv[2])
 doubles, came = {}, []
@@ -268,8 +268,8 @@ exec "$@"
 # Prints whether it is refused, at each place.
 TRIED = """
 import json, sys
-from orchestration.delivery.productions_places import digests_of
-from orchestration.destinations.registry import build
+from sluicegate.delivery.productions_places import digests_of
+from sluicegate.destinations.registry import build
 productions, *asked = sys.argv[1:]
 said = digests_of(build("blob", productions, "reports"))
 print(json.dumps([bool(said & digests_of(build("blob", *one.split("|")))) for one in asked]))

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.environments.spans import newest_day
+from sluicegate.project.loading import Project
+from sluicegate.publishing.catalogue import Catalogue, PublishedTable
 
-from orchestration.core.settings import Settings
-from orchestration.environments.spans import newest_day
-from orchestration.project.loading import Project
-from orchestration.publishing.catalogue import Catalogue, PublishedTable
 from tests.observatory import OBSERVATORY
 from tests.parses import loaded
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.incidents.looking import look
+from sluicegate.ingestion.landing import land
+from sluicegate.ingestion.local_files import files_to_land
+from sluicegate.operations.due import Cursor, find_due
 
-from orchestration.core.settings import Settings
-from orchestration.incidents.looking import look
-from orchestration.ingestion.landing import land
-from orchestration.ingestion.local_files import files_to_land
-from orchestration.operations.due import Cursor, find_due
 from tests.company import Company
 
 FEEDS = os.environ.get("SLUICE_TEST_FEEDS", "")

@@ -13,15 +13,15 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.demo.generate import CONTACTS_HEADER
+from sluicegate.ingestion.load import Loaded, load_drop
+from sluicegate.ingestion.refusal import DropRefused
+from sluicegate.ingestion.staging import register_landed
+from sluicegate.state.deployment import Deployment
 
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.demo.generate import CONTACTS_HEADER
-from orchestration.ingestion.load import Loaded, load_drop
-from orchestration.ingestion.refusal import DropRefused
-from orchestration.ingestion.staging import register_landed
-from orchestration.state.deployment import Deployment
 from tests.sampled import part_of
 from tests.warehouse.bare import bare
 

@@ -22,13 +22,13 @@ import duckdb
 import psycopg
 import pytest
 from psycopg import sql
+from sluicegate.areas import Area
+from sluicegate.core.settings import Settings
+from sluicegate.graph.headless import Event, run_everything
+from sluicegate.ingestion.landing import land
+from sluicegate.ingestion.local_files import files_to_land
+from sluicegate.operations.status import Row, Standing
 
-from orchestration.areas import Area
-from orchestration.core.settings import Settings
-from orchestration.graph.headless import Event, run_everything
-from orchestration.ingestion.landing import land
-from orchestration.ingestion.local_files import files_to_land
-from orchestration.operations.status import Row, Standing
 from tests.company import Company, failures, runs
 from tests.sampled import every_case
 

@@ -4,8 +4,8 @@ Belongs here: the order of a test, from what happens to what arrives. Does not: 
 """
 
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+from sluicegate.operations.rebuilding import outdated
 
-from orchestration.operations.rebuilding import outdated
 from tests.gate.office import Office, commands, daemons, hands
 from tests.gate.sentence import Case
 

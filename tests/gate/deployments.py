@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from sluicegate.core.settings import REPOSITORY, Settings
 
-from orchestration.core.settings import REPOSITORY, Settings
 from tests.company import BAKERY, NO_WAIT, Company
 from tests.gate.edits import append, replace, write
 from tests.prepared import take_over

@@ -15,9 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+from sluicegate.cli import main
 from typer.testing import CliRunner
 
-from orchestration.cli import main
 from tests.company import SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append
 from tests.gate.triggers import (

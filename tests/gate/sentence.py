@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import Request, release
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.releasing import Request, release
+
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
 from tests.gate.conditions import monday
 from tests.gate.edits import replace, write

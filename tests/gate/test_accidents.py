@@ -13,13 +13,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from sluicegate.areas import Area
+from sluicegate.core.partitions import SNAPSHOT_PARTITION
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.demo.faults import Fault
+from sluicegate.demo.generate import generate_feed
+from sluicegate.ingestion.landing import land
 
-from orchestration.areas import Area
-from orchestration.core.partitions import SNAPSHOT_PARTITION
-from orchestration.core.settings import REPOSITORY
-from orchestration.demo.faults import Fault
-from orchestration.demo.generate import generate_feed
-from orchestration.ingestion.landing import land
 from tests.company import Company, failures, held, runs
 from tests.gate.deployments import deployed
 

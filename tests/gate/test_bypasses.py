@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
 
-from orchestration.core.problems import ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, copy, remove, replace, write
 

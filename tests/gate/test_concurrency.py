@@ -17,9 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sluicegate.core.settings import Settings
+from sluicegate.state.store import StateStore
 
-from orchestration.core.settings import Settings
-from orchestration.state.store import StateStore
 from tests.company import MON, TUE, WED, Company, runs
 from tests.gate.conditions import DELIVERED, TABLES
 from tests.gate.triggers import start_command

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sluicegate.incidents.troubles import find_troubles
+from sluicegate.operations.due import Cursor, find_due
+from sluicegate.operations.site import Site
 from sqlalchemy import event
 
 from benchmarks.incidents_look import DAYS, NOW, deployed, project_of
-from orchestration.incidents.troubles import find_troubles
-from orchestration.operations.due import Cursor, find_due
-from orchestration.operations.site import Site
 
 Looks = Callable[[Site], object]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sluicegate.gate.gate import Verdict
+from sluicegate.operations.status import Standing
 
-from orchestration.gate.gate import Verdict
-from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, Company, failures, held, runs
 from tests.gate.edits import append, replace, write
 from tests.run.breaking import dbt_test

@@ -9,8 +9,8 @@ from dataclasses import replace as variant
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import Settings
 
-from orchestration.core.settings import Settings
 from tests.company import NO_WAIT, Company
 from tests.gate.asking import nobody_sends_it_before_it_is_repaired
 from tests.gate.deployments import run_in_this_process

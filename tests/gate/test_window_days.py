@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from sluicegate.gate.findings import Finding, GateReport
+from sluicegate.gate.gate import Verdict
+from sluicegate.operations.rebuilding import built_without
 
-from orchestration.gate.findings import Finding, GateReport
-from orchestration.gate.gate import Verdict
-from orchestration.operations.rebuilding import built_without
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, orders, runs
 from tests.gate.edits import replace
 from tests.typed import sluice

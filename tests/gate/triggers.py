@@ -25,9 +25,9 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.backfill import execute_backfill_iteration
 from pydantic import SecretStr
+from sluicegate.graph.building import build_definitions
+from sluicegate.graph.instance import open_instance, prepare_home
 
-from orchestration.graph.building import build_definitions
-from orchestration.graph.instance import open_instance, prepare_home
 from tests.company import Company
 from tests.gate.conditions import DELIVERED
 
@@ -65,7 +65,7 @@ def start_command(company: Company, day: str, *keys: str) -> "subprocess.Popen[s
     return subprocess.Popen(
         [
             Path(sys.executable).with_name("dagster"), "asset", "materialize",
-            "-m", "orchestration.definitions", "--select", selection, "--partition", day,
+            "-m", "sluicegate.definitions", "--select", selection, "--partition", day,
         ],
         env=company.environment(), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -196,8 +196,8 @@ def _workspace(company: Company) -> Generator[WorkspaceProcessContext]:
     # A file of its own for each deployment: Dagster keeps what it has loaded, by its name.
     code = company.settings.data_dir / "code_location.py"
     code.write_text(
-        "from orchestration.graph.building import build_definitions\n"
-        "from orchestration.core.settings import Settings\n\n"
+        "from sluicegate.graph.building import build_definitions\n"
+        "from sluicegate.core.settings import Settings\n\n"
         "defs = build_definitions(Settings.load())\n"
     )
     origin = LoadableTargetOrigin(executable_path=sys.executable, python_file=str(code), attribute="defs")

@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from orchestration.gate.gate import Gate, GateReport
+from sluicegate.gate.gate import Gate, GateReport
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.graph.building import build_definitions
 
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.graph.building import build_definitions
 from tests.company import BAKERY
 
 COMPANIES = {"demo": REPOSITORY, "bakery": BAKERY, "observatory": BAKERY.parent / "observatory"}

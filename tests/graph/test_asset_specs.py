@@ -7,12 +7,12 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+from sluicegate.core.settings import Settings
+from sluicegate.graph.model_specs import asset_specs
+from sluicegate.graph.partitions import partitions_definitions
+from sluicegate.project.loading import load_project
+from sluicegate.transformation.manifest import DbtManifest
 
-from orchestration.core.settings import Settings
-from orchestration.graph.model_specs import asset_specs
-from orchestration.graph.partitions import partitions_definitions
-from orchestration.project.loading import load_project
-from orchestration.transformation.manifest import DbtManifest
 from tests.graph.shape import COMPANIES
 
 pytestmark = pytest.mark.long

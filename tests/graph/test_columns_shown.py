@@ -8,15 +8,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sluicegate.columns.catalogue import Catalogue, TableShown
+from sluicegate.columns.graph import DELIVERED, KUSTO_TABLE, ColumnGraph
+from sluicegate.columns.kusto_columns import of_assets
+from sluicegate.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
+from sluicegate.core.relations import RAW, Relation
+from sluicegate.core.settings import Settings
+from sluicegate.graph.building import build_definitions
+from sluicegate.graph.columns_shown import WHERE_FROM, column_lineage, described_from, where_from
 
-from orchestration.columns.catalogue import Catalogue, TableShown
-from orchestration.columns.graph import DELIVERED, KUSTO_TABLE, ColumnGraph
-from orchestration.columns.kusto_columns import of_assets
-from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
-from orchestration.core.relations import RAW, Relation
-from orchestration.core.settings import Settings
-from orchestration.graph.building import build_definitions
-from orchestration.graph.columns_shown import WHERE_FROM, column_lineage, described_from, where_from
 from tests.columns.companies import project_of
 
 FEED, MODEL, EXPORT = Relation(RAW, "feed"), Relation("marts", "m"), Relation(DELIVERED, "exp_m")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
+from sluicegate.transformation.config_rules import KEYS
 
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
-from orchestration.transformation.config_rules import KEYS
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, replace, write
 from tests.graph.test_rules_at_load import problems

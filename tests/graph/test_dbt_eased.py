@@ -16,11 +16,11 @@ from dbt.context import macros as dbt_macros
 from dbt.graph import selector_methods
 from dbt_common.clients.jinja import MacroFuzzEnvironment
 from mashumaro.config import BaseConfig
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.transformation.dbt_eased import ease_dbt
+from sluicegate.transformation.runner import DbtProcess
+from sluicegate.transformation.slices import partition_variables
 
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.transformation.dbt_eased import ease_dbt
-from orchestration.transformation.runner import DbtProcess
-from orchestration.transformation.slices import partition_variables
 from tests.company import MON, TUE, Company
 
 pytestmark = pytest.mark.long

@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from sluicegate.graph.check_events import check_evaluation
+from sluicegate.graph.event_log import ease_event_log
 
-from orchestration.graph.check_events import check_evaluation
-from orchestration.graph.event_log import ease_event_log
 from tests.company import MON, TUE
 
 DAYS = dg.DailyPartitionsDefinition(MON, end_offset=1)

@@ -13,17 +13,17 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.freshness import FreshnessDaemon
 from dagster._time import get_current_timestamp
+from sluicegate.core.settings import Settings
+from sluicegate.graph.building import build_definitions
+from sluicegate.graph.instance import open_instance
 
-from orchestration.core.settings import Settings
-from orchestration.graph.building import build_definitions
-from orchestration.graph.instance import open_instance
 from tests.company import Company
 from tests.graph.shape import COMPANIES
 
 pytestmark = pytest.mark.long
 
 HOUR = timedelta(hours=1)
-GRAPH = LoadableTargetOrigin(module_name="orchestration.definitions", attribute="defs")
+GRAPH = LoadableTargetOrigin(module_name="sluicegate.definitions", attribute="defs")
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
 
-from orchestration.core.problems import ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.observatory import OBSERVATORY
 
 MODELS = "dbt_project/models"

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, remove, replace, write
 

@@ -7,9 +7,9 @@ tried in `tests/quality/test_trials.py`.
 from pathlib import Path
 
 import pytest
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
 from tests.gate.edits import Edit, append, both, remove, replace, write
 from tests.graph.test_guards import (
     COUNT,

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
+from sluicegate.transformation.jinja_reading import JinjaTexts
+from sluicegate.transformation.jinja_rules import DBTS_NAMES
+from sluicegate.transformation.manifest import load_manifest
+from sluicegate.transformation.runner import DbtProcess
 
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
-from orchestration.transformation.jinja_reading import JinjaTexts
-from orchestration.transformation.jinja_rules import DBTS_NAMES
-from orchestration.transformation.manifest import load_manifest
-from orchestration.transformation.runner import DbtProcess
 from tests.company import BAKERY
 
 pytestmark = pytest.mark.long

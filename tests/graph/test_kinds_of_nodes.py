@@ -8,8 +8,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sluicegate.core.problems import Problem
 
-from orchestration.core.problems import Problem
 from tests.company import MON, Company, runs
 from tests.gate.edits import Edit, append, both, replace, write
 from tests.graph.test_rules_at_load import problems

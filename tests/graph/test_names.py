@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import Problem
+from sluicegate.core.settings import Settings
+from sluicegate.graph.building import build_definitions
+from sluicegate.project.loading import load_project
 
-from orchestration.core.problems import Problem
-from orchestration.core.settings import Settings
-from orchestration.graph.building import build_definitions
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, copy, replace, write
 from tests.graph.test_rules_at_load import problems

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
+from sluicegate.transformation.names_in_sql import is_plain, is_type, is_word, outside_parentheses
 
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
-from orchestration.transformation.names_in_sql import is_plain, is_type, is_word, outside_parentheses
 from tests.company import BAKERY
 from tests.gate.edits import append
 

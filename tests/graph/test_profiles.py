@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sluicegate.cli import app
+from sluicegate.core.problems import ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.core.problems import ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, both, remove, replace, write
 from tests.graph.test_rules_at_load import problems
@@ -18,9 +18,8 @@ pytestmark = pytest.mark.long
 
 PROFILES, DBT = "dbt_project/profiles.yml", "dbt_project/dbt_project.yml"
 PATH = "\"{{ env_var('SLUICE_WAREHOUSE', '../.sluice/warehouse.duckdb') }}\""
-MACROS = (
-    """  - "{{ env_var('SLUICE_DBT_MACROS', '../../../../orchestration/transformation/dbt_macros') }}"\n"""
-)
+_SHARED = "orchestration/sluicegate/transformation/dbt_macros"
+MACROS = f"""  - "{{{{ env_var('SLUICE_DBT_MACROS', '../../../../{_SHARED}') }}}}"\n"""
 
 
 def says(line: str) -> Edit:
@@ -72,7 +71,7 @@ ELSEWHERE: dict[str, tuple[Edit, str, int, str]] = {
         both(
             replace(DBT, MACROS, "  - macros\n"),
             lambda folder: shutil.copytree(
-                Path("orchestration/transformation/dbt_macros").resolve(), folder / "dbt_project/macros"
+                Path(_SHARED).resolve(), folder / "dbt_project/macros"
             ) and None,
         ),
         DBT, 6, "the platform's macros are not read",

@@ -3,8 +3,7 @@
 import duckdb
 import pytest
 from dagster_shared.error import SerializableErrorInfo
-
-from orchestration.graph.reasons import may_pass, what_lasts
+from sluicegate.graph.reasons import may_pass, what_lasts
 
 SAID = {
     "conversion": ("select cast('Ann' as integer)", True),

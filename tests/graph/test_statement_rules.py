@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
 
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import replace
 

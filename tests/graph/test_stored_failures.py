@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
 
-from orchestration.core.problems import ProjectError
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
 pytestmark = pytest.mark.long

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import load_project
 
-from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, both, replace, write
 from tests.graph.test_rules_at_load import problems

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.graph.building import build_definitions
+from sluicegate.graph.instance import open_instance
 
-from orchestration.core.settings import Settings
-from orchestration.graph.building import build_definitions
-from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, Company, orders
 from tests.gate.edits import replace
 

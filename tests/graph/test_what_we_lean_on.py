@@ -37,18 +37,18 @@ from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.settings import Settings
+from sluicegate.graph.event_log import ease_event_log, kept_engine, kept_migrations
+from sluicegate.quality.gx_engine import judge_with_gx
+from sluicegate.quality.rule_results import Outcome
+from sluicegate.quality.suites import Rule
+from sluicegate.transformation.dbt_eased import ease_dbt
+from sluicegate.transformation.runner import DbtProcess
+from sluicegate.transformation.slices import partition_variables
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine
 
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.settings import Settings
-from orchestration.graph.event_log import ease_event_log, kept_engine, kept_migrations
-from orchestration.quality.gx_engine import judge_with_gx
-from orchestration.quality.rule_results import Outcome
-from orchestration.quality.suites import Rule
-from orchestration.transformation.dbt_eased import ease_dbt
-from orchestration.transformation.runner import DbtProcess
-from orchestration.transformation.slices import partition_variables
 from tests.company import MON, TUE, Company
 from tests.gate.edits import replace, write
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.project.loading import Project
 
-from orchestration.core.settings import Settings
-from orchestration.project.loading import Project
 from tests.company import BAKERY, Company
 from tests.incidents.desk import NOON
 from tests.parses import loaded

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestration.incidents.ended import WhatEnded
-from orchestration.incidents.settling import Settled, held_back, known_of, settle
-from orchestration.incidents.trouble import Action, Trouble
-from orchestration.incidents.troubles import find_troubles
-from orchestration.operations.site import Site
-from orchestration.state.incidents import Incident
+from sluicegate.incidents.ended import WhatEnded
+from sluicegate.incidents.settling import Settled, held_back, known_of, settle
+from sluicegate.incidents.trouble import Action, Trouble
+from sluicegate.incidents.troubles import find_troubles
+from sluicegate.operations.site import Site
+from sluicegate.state.incidents import Incident
 
 # The bakery's Wednesday, at noon.
 NOON = datetime(2024, 1, 3, 12, tzinfo=UTC)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestration.core.settings import Settings
-from orchestration.incidents.alerts_file import Alerts
-from orchestration.incidents.alerts_spec import AlertsSpec
-from orchestration.incidents.channels.base import Channel
-from orchestration.incidents.channels.opening import open_channel
-from orchestration.incidents.trouble import Action, Notice, Urgency
+from sluicegate.core.settings import Settings
+from sluicegate.incidents.alerts_file import Alerts
+from sluicegate.incidents.alerts_spec import AlertsSpec
+from sluicegate.incidents.channels.base import Channel
+from sluicegate.incidents.channels.opening import open_channel
+from sluicegate.incidents.trouble import Action, Notice, Urgency
+
 from tests.doubles.chats import SLACK_URL, TEAMS_URL, diverted, json_double, slack_double, teams_double
 from tests.doubles.faults import Faults
 from tests.doubles.pagerduty import PagerDutyDouble

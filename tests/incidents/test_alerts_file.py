@@ -14,18 +14,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from typer.testing import CliRunner
-
-from orchestration.cli.main import app
-from orchestration.contracts.load import load_contracts
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.delivery.export_files.exports import load_exports
-from orchestration.graph.building import build_definitions
-from orchestration.incidents.alerts_file import FILE, Alerts, Answerable, Names, load_alerts, read_alerts
-from orchestration.incidents.alerts_schema import SCHEMA_FILE, alerts_schema, schema_text
-from orchestration.incidents.alerts_spec import Selecting
-from orchestration.incidents.trouble import (
+from sluicegate.cli.main import app
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.delivery.export_files.exports import load_exports
+from sluicegate.graph.building import build_definitions
+from sluicegate.incidents.alerts_file import FILE, Alerts, Answerable, Names, load_alerts, read_alerts
+from sluicegate.incidents.alerts_schema import SCHEMA_FILE, alerts_schema, schema_text
+from sluicegate.incidents.alerts_spec import Selecting
+from sluicegate.incidents.trouble import (
     Affected,
     Finding,
     Root,
@@ -34,6 +32,8 @@ from orchestration.incidents.trouble import (
     TroubleKind,
     Urgency,
 )
+from typer.testing import CliRunner
+
 from tests.company import BAKERY
 from tests.documents.reading import Document
 from tests.parses import loaded, own_copy

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from sluicegate.incidents.channels import by_apprise, posting
+from sluicegate.incidents.channels.base import ChannelBusy, ChannelRefused
+from sluicegate.incidents.channels.log import LogChannel
+from sluicegate.incidents.trouble import Action, Notice, Urgency
 
-from orchestration.incidents.channels import by_apprise, posting
-from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
-from orchestration.incidents.channels.log import LogChannel
-from orchestration.incidents.trouble import Action, Notice, Urgency
 from tests.doubles.chats import diverted
 from tests.doubles.receiver import AlertReceiver
 from tests.doubles.stalling import stalling

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.incidents.looking import PINGED, look
+from sluicegate.incidents.watching import watch
 
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.incidents.looking import PINGED, look
-from orchestration.incidents.watching import watch
 from tests.company import MON, TUE, Company
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.incidents.places import KEY, Switchboard

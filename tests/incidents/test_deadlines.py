@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 import pytest
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.incidents.deadlines import Deadlines
+from sluicegate.incidents.trouble import Root, RootKind
+from sluicegate.operations.records import Records
+from sluicegate.operations.site import Site
+from sluicegate.state.ops_views import VIEWS
+from sluicegate.state.records import DeliveryStatus
 
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.incidents.deadlines import Deadlines
-from orchestration.incidents.trouble import Root, RootKind
-from orchestration.operations.records import Records
-from orchestration.operations.site import Site
-from orchestration.state.ops_views import VIEWS
-from orchestration.state.records import DeliveryStatus
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company
 from tests.incidents.desk import NOON, Watch
 from tests.incidents.test_kinds import Bakery

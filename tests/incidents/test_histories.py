@@ -15,16 +15,16 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from sluicegate.contracts.model import CONTRACT_CHECK
+from sluicegate.incidents.settling import acknowledge, known_of, settle, snooze
+from sluicegate.incidents.trouble import RootKind
+from sluicegate.incidents.troubles import FailedRun
+from sluicegate.state.incidents import Mute
+from sluicegate.state.moments import now as real_now
+from sluicegate.state.records import CheckError, Evidence
+from sluicegate.state.store import StateStore
 from sqlalchemy import event
 
-from orchestration.contracts.model import CONTRACT_CHECK
-from orchestration.incidents.settling import acknowledge, known_of, settle, snooze
-from orchestration.incidents.trouble import RootKind
-from orchestration.incidents.troubles import FailedRun
-from orchestration.state.incidents import Mute
-from orchestration.state.moments import now as real_now
-from orchestration.state.records import CheckError, Evidence
-from orchestration.state.store import StateStore
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company
 from tests.incidents.desk import Watch
 from tests.incidents.test_kinds import Bakery

@@ -5,14 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-
-from orchestration.contracts.model import CONTRACT_CHECK
-from orchestration.delivery.export_files.exports import RestsOn
-from orchestration.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
-from orchestration.incidents.troubles import Differing, FailedRun, Promise
-from orchestration.operations.site import Site
-from orchestration.state import schema
-from orchestration.state.records import (
+from sluicegate.contracts.model import CONTRACT_CHECK
+from sluicegate.delivery.export_files.exports import RestsOn
+from sluicegate.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
+from sluicegate.incidents.troubles import Differing, FailedRun, Promise
+from sluicegate.operations.site import Site
+from sluicegate.state import schema
+from sluicegate.state.records import (
     CheckError,
     Delivery,
     DeliveryStatus,
@@ -20,6 +19,7 @@ from orchestration.state.records import (
     Hold,
     RefusedKey,
 )
+
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
 from tests.incidents.conftest import LANDED
 from tests.incidents.desk import NOON, Watch

@@ -7,10 +7,10 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from sluicegate.incidents.channels import by_apprise
+from sluicegate.incidents.channels.base import ChannelBusy, ChannelRefused
+from sluicegate.incidents.trouble import Action
 
-from orchestration.incidents.channels import by_apprise
-from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
-from orchestration.incidents.trouble import Action
 from tests.doubles.smtp import MailDouble, certificate
 from tests.doubles.stalling import stalling
 from tests.incidents.places import SECRETS, VARIABLE, channel, notice

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.incidents.alerts_file import Alerts
+from sluicegate.incidents.alerts_spec import AlertsSpec
+from sluicegate.incidents.channels.base import ChannelRefused
+from sluicegate.incidents.channels.opening import tell
 
-from orchestration.core.settings import Settings
-from orchestration.incidents.alerts_file import Alerts
-from orchestration.incidents.alerts_spec import AlertsSpec
-from orchestration.incidents.channels.base import ChannelRefused
-from orchestration.incidents.channels.opening import tell
 from tests.doubles.key_vault import Fault, KeyVaultDouble
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve

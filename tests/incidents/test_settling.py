@@ -8,8 +8,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-
-from orchestration.incidents.settling import (
+from sluicegate.incidents.settling import (
     Settled,
     acknowledge,
     dedup_key,
@@ -19,7 +18,7 @@ from orchestration.incidents.settling import (
     settle,
     snooze,
 )
-from orchestration.incidents.trouble import (
+from sluicegate.incidents.trouble import (
     Action,
     Affected,
     Finding,
@@ -29,10 +28,10 @@ from orchestration.incidents.trouble import (
     TroubleKind,
     Urgency,
 )
-from orchestration.state.incidents import Incident, Mute
-from orchestration.state.outbox import Message, MessageStatus
-from orchestration.state.restores import Restore
-from orchestration.state.store import StateStore
+from sluicegate.state.incidents import Incident, Mute
+from sluicegate.state.outbox import Message, MessageStatus
+from sluicegate.state.restores import Restore
+from sluicegate.state.store import StateStore
 
 START = datetime(2024, 1, 3, 12, tzinfo=UTC)
 LOUD = Urgency.ERROR

@@ -12,17 +12,17 @@ from unittest.mock import Mock
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.core.settings import Settings
+from sluicegate.incidents import looking
+from sluicegate.incidents.alerts_file import Alerts
+from sluicegate.incidents.alerts_spec import AlertsSpec, HeartbeatSpec, RouteSpec
+from sluicegate.incidents.settling import acknowledge, known_of, settle
+from sluicegate.incidents.telling import channel_troubles, escalate_all, recipients, send
+from sluicegate.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
+from sluicegate.incidents.troubles import find_troubles
+from sluicegate.state.incidents import Incident
+from sluicegate.state.outbox import HELD_BACK, Outbox
 
-from orchestration.core.settings import Settings
-from orchestration.incidents import looking
-from orchestration.incidents.alerts_file import Alerts
-from orchestration.incidents.alerts_spec import AlertsSpec, HeartbeatSpec, RouteSpec
-from orchestration.incidents.settling import acknowledge, known_of, settle
-from orchestration.incidents.telling import channel_troubles, escalate_all, recipients, send
-from orchestration.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
-from orchestration.incidents.troubles import find_troubles
-from orchestration.state.incidents import Incident
-from orchestration.state.outbox import HELD_BACK, Outbox
 from tests.company import MON, TUE, WED, Company
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.stalling import stalling

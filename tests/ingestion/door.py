@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 import yaml
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.settings import Settings
+from sluicegate.ingestion.load import Loaded, load_drop
+from sluicegate.ingestion.refusal import DropRefused
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.records import Drop
 
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.settings import Settings
-from orchestration.ingestion.load import Loaded, load_drop
-from orchestration.ingestion.refusal import DropRefused
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state.deployment import Deployment
-from orchestration.state.records import Drop
 from tests.warehouse.bare import bare
 
 DAY, NEXT = "2024-01-01", "2024-01-02"

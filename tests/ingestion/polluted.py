@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats import csv_text as said
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats import csv_text as said
 
 # How many line ends a text has, of whatever kind.
 LINE_END = re.compile("\r\n|\r|\n")

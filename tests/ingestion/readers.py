@@ -7,10 +7,9 @@ from typing import Any
 
 import duckdb
 from hypothesis import settings
-
-from orchestration.contracts.reading import ReadOptions
-from orchestration.ingestion.formats.base import PlainFile, Reader, ReaderContext
-from orchestration.ingestion.formats.registry import open_reader
+from sluicegate.contracts.reading import ReadOptions
+from sluicegate.ingestion.formats.base import PlainFile, Reader, ReaderContext
+from sluicegate.ingestion.formats.registry import open_reader
 
 # Each example opens an engine: a few dozen take a second or two, and how long one takes says nothing.
 GENERATED = settings(max_examples=50, deadline=None)

@@ -5,15 +5,15 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from sluicegate.compute.engine import open_engine
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats import csv_records
+from sluicegate.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
+from sluicegate.ingestion.formats.csv import CsvReader, open_csv
+from sluicegate.ingestion.formats.csv_records import CsvFile
+from sluicegate.ingestion.formats.csv_text import JOINED, MAX_LINE_BYTES, QUOTE
+from sluicegate.operations.mending import export_quarantined, replay
 
-from orchestration.compute.engine import open_engine
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats import csv_records
-from orchestration.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
-from orchestration.ingestion.formats.csv import CsvReader, open_csv
-from orchestration.ingestion.formats.csv_records import CsvFile
-from orchestration.ingestion.formats.csv_text import JOINED, MAX_LINE_BYTES, QUOTE
-from orchestration.operations.mending import export_quarantined, replay
 from tests.ingestion.door import DAY, HEADER, Door, column, contract
 
 pytestmark = pytest.mark.long

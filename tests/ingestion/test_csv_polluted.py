@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.compute.engine import open_engine
+from sluicegate.ingestion.formats.base import BrokenRow, ReaderContext, Unreadable
+from sluicegate.ingestion.formats.csv import open_csv
+from sluicegate.ingestion.formats.plain import LandedFile, plain_files
 
-from orchestration.areas import Area
-from orchestration.compute.engine import open_engine
-from orchestration.ingestion.formats.base import BrokenRow, ReaderContext, Unreadable
-from orchestration.ingestion.formats.csv import open_csv
-from orchestration.ingestion.formats.plain import LandedFile, plain_files
 from tests.ingestion.polluted import POLLUTIONS, File, Outcome, Pollution, Written, file
 
 if TYPE_CHECKING:

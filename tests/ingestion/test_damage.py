@@ -24,14 +24,14 @@ import pytest
 import xlsxwriter
 from rosbags.rosbag1 import Writer
 from rosbags.typesys import Stores, get_typestore
+from sluicegate.areas import Area
+from sluicegate.compute.sql import literals
+from sluicegate.ingestion.conversion import convert_drop
+from sluicegate.ingestion.formats.base import Unreadable
+from sluicegate.ingestion.formats.plain import LandedFile
+from sluicegate.ingestion.refusal import DropRefused
+from sluicegate.state.records import Drop
 
-from orchestration.areas import Area
-from orchestration.compute.sql import literals
-from orchestration.ingestion.conversion import convert_drop
-from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.formats.plain import LandedFile
-from orchestration.ingestion.refusal import DropRefused
-from orchestration.state.records import Drop
 from tests.ingestion.door import DAY, Door, column, contract
 from tests.ingestion.readers import engine
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.ingestion.judging import judge_by_contract
+from sluicegate.ingestion.refusal import DropRefused
+from sluicegate.operations.mending import export_quarantined, restore
+from sluicegate.state.records import Build
 
-from orchestration.ingestion.judging import judge_by_contract
-from orchestration.ingestion.refusal import DropRefused
-from orchestration.operations.mending import export_quarantined, restore
-from orchestration.state.records import Build
 from tests.ingestion.door import DAY, HEADER, Door, contract
 
 Change = Callable[[Path, bytes], object]

@@ -4,12 +4,12 @@ import gzip
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.ingestion.emptying import empty_of_loaded
+from sluicegate.ingestion.load import Loaded, load_drop
+from sluicegate.state.records import Build
+from sluicegate.warehouse.base import Session
 
-from orchestration.areas import Area
-from orchestration.ingestion.emptying import empty_of_loaded
-from orchestration.ingestion.load import Loaded, load_drop
-from orchestration.state.records import Build
-from orchestration.warehouse.base import Session
 from tests.ingestion.door import DAY, HEADER, NEXT, Door, contract
 from tests.unit.staging.test_whole import NAMES
 

@@ -17,12 +17,12 @@ from typing import Any
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
+from sluicegate.compute.exact_parquet import types_before
+from sluicegate.contracts.equalities import EQUALITIES, Equality
+from sluicegate.contracts.types import KNOWN, RANGES, base_of, nests
+from sluicegate.ingestion.judging import judge_by_contract
+from sluicegate.state.records import Build
 
-from orchestration.compute.exact_parquet import types_before
-from orchestration.contracts.equalities import EQUALITIES, Equality
-from orchestration.contracts.types import KNOWN, RANGES, base_of, nests
-from orchestration.ingestion.judging import judge_by_contract
-from orchestration.state.records import Build
 from tests.ingestion.door import DAY, Contract, Door, column, contract
 from tests.warehouse.bare import bare
 

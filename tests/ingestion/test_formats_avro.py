@@ -13,9 +13,9 @@ import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats.base import Unreadable
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats.base import Unreadable
 from tests.ingestion.readers import GENERATED, Opened, opened
 
 

@@ -11,9 +11,9 @@ import pytest
 import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats.base import BrokenRow, Unreadable
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats.base import BrokenRow, Unreadable
 from tests.ingestion.readers import GENERATED, Opened, opened
 
 EXCEL = ReadOptions(Format.EXCEL)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats.base import Unreadable
+from sluicegate.ingestion.formats.json_lines import MAX_ROW_BYTES
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.formats.json_lines import MAX_ROW_BYTES
 from tests.ingestion.readers import GENERATED, Opened, opened
 
 

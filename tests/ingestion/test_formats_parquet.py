@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats.base import Unreadable
+from sluicegate.ingestion.formats.engine_said import told_of_files
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.formats.engine_said import told_of_files
 from tests.ingestion.readers import GENERATED, Opened, opened
 
 

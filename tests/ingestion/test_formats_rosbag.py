@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rosbags.rosbag1 import Writer
 from rosbags.typesys import Stores, get_typestore
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats.base import Unreadable
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats.base import Unreadable
 from tests.ingestion.readers import GENERATED, Opened, opened
 
 STORE = get_typestore(Stores.ROS1_NOETIC)

@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats.base import Unreadable
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats.base import Unreadable
 from tests.ingestion.readers import Opened, opened
 
 # Values that are JSON, each as an element of an array and as a value of an object.

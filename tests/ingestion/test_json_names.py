@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.operations.mending import export_quarantined, replay
 
-from orchestration.operations.mending import export_quarantined, replay
 from tests.ingestion.door import DAY, Door, column, contract
 
 ALIAS: dict[str, Any] = {"customProperties": [{"property": "aliases", "value": ["identifier", "key"]}]}

@@ -16,9 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sluicegate.core.settings import Settings
+from sluicegate.ingestion.formats.base import MachineLimit
 
-from orchestration.core.settings import Settings
-from orchestration.ingestion.formats.base import MachineLimit
 from tests.company import BAKERY, MON, Company, recorded
 from tests.ingestion.door import Door, column, contract
 

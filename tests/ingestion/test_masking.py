@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.ingestion.masking import MaskingKeyMissing
+from sluicegate.ingestion.refusal import DropRefused
 
-from orchestration.ingestion.masking import MaskingKeyMissing
-from orchestration.ingestion.refusal import DropRefused
 from tests.ingestion.door import DAY, Door, column, contract
 
 KEY = "a key for these tests alone"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.areas import Area, Entry
+from sluicegate.ingestion.originals import keep_originals
+from sluicegate.ingestion.refusal import DropRefused
+from sluicegate.operations.mending import CannotMend, export_quarantined, replay, restore
 
-from orchestration.areas import Area, Entry
-from orchestration.ingestion.originals import keep_originals
-from orchestration.ingestion.refusal import DropRefused
-from orchestration.operations.mending import CannotMend, export_quarantined, replay, restore
 from tests.ingestion.door import DAY, HEADER, Door, column, contract
 
 pytestmark = pytest.mark.long

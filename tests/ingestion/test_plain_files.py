@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sluicegate.areas import Area
+from sluicegate.contracts.reading import Compression, Format, ReadOptions
+from sluicegate.ingestion.formats.base import PlainFile, Unreadable
+from sluicegate.ingestion.formats.plain import LandedFile, plain_files
+from sluicegate.ingestion.formats.text import LineEnds
+from sluicegate.ingestion.formats.unpack import CHUNK_BYTES
 
-from orchestration.areas import Area
-from orchestration.contracts.reading import Compression, Format, ReadOptions
-from orchestration.ingestion.formats.base import PlainFile, Unreadable
-from orchestration.ingestion.formats.plain import LandedFile, plain_files
-from orchestration.ingestion.formats.text import LineEnds
-from orchestration.ingestion.formats.unpack import CHUNK_BYTES
 from tests.storage.memory import MemoryArea
 
 CSV = ReadOptions(Format.CSV)

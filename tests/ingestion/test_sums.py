@@ -9,10 +9,10 @@ import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sluicegate.contracts.reading import Format, ReadOptions
+from sluicegate.ingestion.formats.base import Unreadable
+from sluicegate.ingestion.refusal import DropRefused
 
-from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.refusal import DropRefused
 from tests.ingestion.door import Door, column, contract
 from tests.ingestion.readers import Opened, opened
 from tests.ingestion.test_damage import ROWS, avro, parquet

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 import pytest
+from sluicegate.ingestion.formats import plain
+from sluicegate.ingestion.formats.base import MachineLimit
 
-from orchestration.ingestion.formats import plain
-from orchestration.ingestion.formats.base import MachineLimit
 from tests.ingestion.door import DAY, Door, column, contract
 from tests.ingestion.test_damage import avro, csv, parquet, rosbag, zipped, zstd
 

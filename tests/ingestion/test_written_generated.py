@@ -18,13 +18,12 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from orchestration.compute.engine import open_engine
-from orchestration.contracts.columns import Column, ValueFormat
-from orchestration.contracts.dates import strptime_format
-from orchestration.contracts.floats import float_problem
-from orchestration.contracts.types import kind_of, value_of
-from orchestration.ingestion.values import typed_value
+from sluicegate.compute.engine import open_engine
+from sluicegate.contracts.columns import Column, ValueFormat
+from sluicegate.contracts.dates import strptime_format
+from sluicegate.contracts.floats import float_problem
+from sluicegate.contracts.types import kind_of, value_of
+from sluicegate.ingestion.values import typed_value
 
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 SOME = 400 * TIMES

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestration.core.environments import Environment
-from orchestration.core.stages import Stage
-from orchestration.kusto.deploying import alone, cluster_of, deploy, planned
-from orchestration.kusto.language.engine import Command, KustoLanguage
-from orchestration.kusto.objects import Fed, KustoProject
-from orchestration.kusto.parsed import Parses
-from orchestration.kusto.places import Place
-from orchestration.kusto.planned import Plan, State
-from orchestration.kusto.reading import load_kusto
-from orchestration.state.store import StateStore
+from sluicegate.core.environments import Environment
+from sluicegate.core.stages import Stage
+from sluicegate.kusto.deploying import alone, cluster_of, deploy, planned
+from sluicegate.kusto.language.engine import Command, KustoLanguage
+from sluicegate.kusto.objects import Fed, KustoProject
+from sluicegate.kusto.parsed import Parses
+from sluicegate.kusto.places import Place
+from sluicegate.kusto.planned import Plan, State
+from sluicegate.kusto.reading import load_kusto
+from sluicegate.state.store import StateStore
+
 from tests.doubles.kusto import Kusto
 from tests.doubles.kusto_objects import Parser
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from orchestration.kusto.language.engine import KustoLanguage, ParserFailed
+from sluicegate.kusto.language.engine import KustoLanguage, ParserFailed
 
 FILE = Path(__file__).with_name("commands.tsv")
 _SCRIPT = Path(__file__).with_name("commands.js")

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from sluicegate.core.settings import OWN, Settings
+from sluicegate.kusto.deploying import alone, cluster_of, deploy, planned
+from sluicegate.kusto.places import place_of
+from sluicegate.operations.filling import Filled, fill_partition
+from sluicegate.operations.fills import fills_of
 
-from orchestration.core.settings import OWN, Settings
-from orchestration.kusto.deploying import alone, cluster_of, deploy, planned
-from orchestration.kusto.places import place_of
-from orchestration.operations.filling import Filled, fill_partition
-from orchestration.operations.fills import fills_of
 from tests.company import BAKERY, MON, NO_WAIT, TUE, Company
 from tests.doubles.kusto import Kusto
 from tests.doubles.kusto_queries import Queries

@@ -11,32 +11,32 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from sluicegate.cli import app
+from sluicegate.cli.impact_text import markdown_of
+from sluicegate.columns.asked import field_of, hanging_on
+from sluicegate.columns.catalogue import Catalogue, tables_shown
+from sluicegate.columns.changes import State
+from sluicegate.columns.classes import ClassFlow
+from sluicegate.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE, ColumnGraph
+from sluicegate.columns.impact import How, deciding
+from sluicegate.columns.kusto_columns import kusto_tables, kusto_types
+from sluicegate.columns.lineage_page import lineage_data
+from sluicegate.columns.receivers import receivers
+from sluicegate.columns.report import ImpactReport, Names, schema_text
+from sluicegate.columns.since import since
+from sluicegate.contracts.classes import ClassRules
+from sluicegate.contracts.columns import Column
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.column_origins import Kind, Origin, Place, TableOrigins
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.core.stages import Stage
+from sluicegate.graph.columns_shown import column_lineage
+from sluicegate.kusto.language.engine import UNKNOWN, Origins
+from sluicegate.kusto.objects import FilledTable, KustoProject
+from sluicegate.transformation.manifest import DbtManifest
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.cli.impact_text import markdown_of
-from orchestration.columns.asked import field_of, hanging_on
-from orchestration.columns.catalogue import Catalogue, tables_shown
-from orchestration.columns.changes import State
-from orchestration.columns.classes import ClassFlow
-from orchestration.columns.graph import DELIVERED, KUSTO, KUSTO_TABLE, ColumnGraph
-from orchestration.columns.impact import How, deciding
-from orchestration.columns.kusto_columns import kusto_tables, kusto_types
-from orchestration.columns.lineage_page import lineage_data
-from orchestration.columns.receivers import receivers
-from orchestration.columns.report import ImpactReport, Names, schema_text
-from orchestration.columns.since import since
-from orchestration.contracts.classes import ClassRules
-from orchestration.contracts.columns import Column
-from orchestration.contracts.load import load_contracts
-from orchestration.core.column_origins import Kind, Origin, Place, TableOrigins
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.core.stages import Stage
-from orchestration.graph.columns_shown import column_lineage
-from orchestration.kusto.language.engine import UNKNOWN, Origins
-from orchestration.kusto.objects import FilledTable, KustoProject
-from orchestration.transformation.manifest import DbtManifest
 from tests.company import BAKERY
 from tests.kql import FEEDS, read
 from tests.kusto.mill import Mill

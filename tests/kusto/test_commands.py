@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.kusto.commands import ALL_ALLOWED, ALLOWED, commands_of
+from sluicegate.kusto.objects import Kind
 
-from orchestration.kusto.commands import ALL_ALLOWED, ALLOWED, commands_of
-from orchestration.kusto.objects import Kind
 from tests.kql import read, shared_language
 from tests.kusto.commands import commands
 

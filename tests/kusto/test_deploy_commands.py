@@ -15,11 +15,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.cli import app
+from sluicegate.core.settings import Settings
+from sluicegate.graph.instance import open_instance
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.core.settings import Settings
-from orchestration.graph.instance import open_instance
 from tests.company import BAKERY
 from tests.doubles.kusto import Kusto
 from tests.doubles.kusto_objects import Parser
@@ -203,7 +203,7 @@ def test_a_deploy_whose_process_is_killed_is_typed_again(typed: Typed) -> None:
 
     typed.kusto.before = kill
     here = ("--project", str(typed.project), "--data", str(typed.data / "local"))
-    command = [sys.executable, "-c", "from orchestration.cli import app; app()", "kusto", "deploy", *here]
+    command = [sys.executable, "-c", "from sluicegate.cli import app; app()", "kusto", "deploy", *here]
     own = {"SLUICE_ENVIRONMENT": "local", "SLUICE_SCRATCH_KUSTO": typed.url}
     # It is there before the first command that it waits for.
     with subprocess.Popen(command, env=os.environ | own, stdout=subprocess.PIPE) as process:

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sluicegate.kusto import deploying
+from sluicegate.kusto.deploying import DeployStopped
+from sluicegate.kusto.planned import State
 
-from orchestration.kusto import deploying
-from orchestration.kusto.deploying import DeployStopped
-from orchestration.kusto.planned import State
 from tests.doubles.kusto_language import Refused
 from tests.kusto.bench import KustoBench, function
 from tests.kusto.test_deploying import FILES

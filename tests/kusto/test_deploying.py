@@ -5,10 +5,10 @@ Does not belong here: kills (`test_deploy_kills`), which database (`test_places`
 """
 
 import pytest
+from sluicegate.core.environments import Environment
+from sluicegate.kusto.deploying import DeployStopped
+from sluicegate.kusto.planned import State
 
-from orchestration.core.environments import Environment
-from orchestration.kusto.deploying import DeployStopped
-from orchestration.kusto.planned import State
 from tests.doubles.kusto import Kusto
 from tests.kusto.bench import ITEMS, KustoBench, function
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.stages import Stage
-from orchestration.core.yaml_files import YamlFile, read_yaml
-from orchestration.delivery.export_files.exports import Export, read_export
-from orchestration.kusto.filled import with_filled
-from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject, Statement
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.stages import Stage
+from sluicegate.core.yaml_files import YamlFile, read_yaml
+from sluicegate.delivery.export_files.exports import Export, read_export
+from sluicegate.kusto.filled import with_filled
+from sluicegate.kusto.objects import Fed, Kind, KustoObject, KustoProject, Statement
 
 PARTITION = "(partition_start: datetime, partition_end: datetime)"
 # {export: how its model is cut, mode, which partitions its destination holds}; its table is named alike.

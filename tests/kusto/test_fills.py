@@ -19,18 +19,18 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from rich.console import Console
+from sluicegate.cli.story import show_trouble
+from sluicegate.core.lineage import Partition
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.destinations.base import DeliveryError
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.upkeep import deliveries_sensor
+from sluicegate.operations.due_run import DueRun
+from sluicegate.operations.filling import Filled
+from sluicegate.operations.fills import FillHeld, behind, fills_due
+from sluicegate.state import schema
+from sluicegate.state.records import DeliveryStatus, ForgottenKey
 
-from orchestration.cli.story import show_trouble
-from orchestration.core.lineage import Partition
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.destinations.base import DeliveryError
-from orchestration.graph.instance import open_instance
-from orchestration.graph.upkeep import deliveries_sensor
-from orchestration.operations.due_run import DueRun
-from orchestration.operations.filling import Filled
-from orchestration.operations.fills import FillHeld, behind, fills_due
-from orchestration.state import schema
-from orchestration.state.records import DeliveryStatus, ForgottenKey
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, finished, runs
 from tests.doubles.kusto_language import Refused
 from tests.kusto.mill import RAIN, REPORT, TOWNS, Mill

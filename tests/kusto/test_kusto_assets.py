@@ -12,14 +12,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sluicegate.graph.incidents import look_at
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.kusto_asking import kusto_sensor
+from sluicegate.kusto.places import database_digest
+from sluicegate.operations.fills import fills_due
+from sluicegate.operations.kusto_checks import ANSWERS, DEPLOYED, ask
+from sluicegate.publishing.publish import places_of
 
-from orchestration.graph.incidents import look_at
-from orchestration.graph.instance import open_instance
-from orchestration.graph.kusto_asking import kusto_sensor
-from orchestration.kusto.places import database_digest
-from orchestration.operations.fills import fills_due
-from orchestration.operations.kusto_checks import ANSWERS, DEPLOYED, ask
-from orchestration.publishing.publish import places_of
 from tests.company import MON, TUE, WEATHER_REPORT, Company, finished
 from tests.kusto.mill import RAIN, REPORT, TOWNS, Mill
 from tests.run.test_deliveries import sensor_context

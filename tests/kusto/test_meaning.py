@@ -6,10 +6,10 @@ Does not belong here: what is sent then (`test_deploying`).
 import json
 
 import pytest
+from sluicegate.kusto.facts import facts_of, function_facts, policy_facts, query_words
+from sluicegate.kusto.objects import Statement
+from sluicegate.kusto.spellings import string, ticks
 
-from orchestration.kusto.facts import facts_of, function_facts, policy_facts, query_words
-from orchestration.kusto.objects import Statement
-from orchestration.kusto.spellings import string, ticks
 from tests.doubles.kusto_objects import Parser
 
 OTHERS = [

@@ -9,9 +9,9 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from sluicegate.core.column_origins import Kind
+from sluicegate.kusto.language.engine import Database, Origins, Query
 
-from orchestration.core.column_origins import Kind
-from orchestration.kusto.language.engine import Database, Origins, Query
 from tests.kql import shared_language
 
 KINDS = list(Kind)

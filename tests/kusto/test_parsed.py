@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.kusto.language import engine, v8
+from sluicegate.kusto.language.engine import KustoLanguage
+from sluicegate.kusto.reading import load_kusto
 
-from orchestration.kusto.language import engine, v8
-from orchestration.kusto.language.engine import KustoLanguage
-from orchestration.kusto.reading import load_kusto
 from tests.kql import FEEDS, nothing_lent, shared_language, write
 
 F = ".create-or-alter function F() { sales | where city == 'a' }\n"
@@ -134,8 +134,8 @@ def test_the_parser_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     script = (
         "import sys, subprocess, psutil\n"
         "from pathlib import Path\n"
-        "from orchestration.kusto.reading import load_kusto\n"
-        "from orchestration.kusto.language.engine import KustoLanguage\n"
+        "from sluicegate.kusto.reading import load_kusto\n"
+        "from sluicegate.kusto.language.engine import KustoLanguage\n"
         "load_kusto(Path(sys.argv[1]), None, [])\n"
         "from tests.kql import FEEDS\n"
         "project, problems = load_kusto(Path(sys.argv[1]), None, FEEDS)\n"
@@ -177,7 +177,7 @@ def test_without_the_extra_the_way_to_it_is_said(tmp_path: Path, monkeypatch: py
     with nothing_lent():
         _, problems = load_kusto(write(tmp_path, {"functions/F.kql": F}), None, FEEDS)
     assert [problem.file for problem in problems] == ["kusto"]
-    assert 'pip install "sluice[kusto]"' in problems[0].mend
+    assert 'pip install "sluicegate[kusto]"' in problems[0].mend
     extras: Any = import_module("tomllib").loads(Path("pyproject.toml").read_text())["project"]
     assert "kusto" in extras["optional-dependencies"]
-    assert extras["name"] == "sluice"
+    assert extras["name"] == "sluicegate"

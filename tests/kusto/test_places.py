@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.core.catalogues import path_of
+from sluicegate.core.environments import place_digest
+from sluicegate.core.settings import Settings, SettingsError
+from sluicegate.kusto.objects import KustoProject
+from sluicegate.kusto.places import database_digest, place_of
+from sluicegate.state.deployment import Deployment
 
-from orchestration.areas import Area
-from orchestration.core.catalogues import path_of
-from orchestration.core.environments import place_digest
-from orchestration.core.settings import Settings, SettingsError
-from orchestration.kusto.objects import KustoProject
-from orchestration.kusto.places import database_digest, place_of
-from orchestration.state.deployment import Deployment
 from tests.kusto.bench import ITEMS
 
 PROJECT = KustoProject("telemetry", scratch_database="scratch_db", feeds=[ITEMS])

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import ProjectChanged, ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.core.stages import Stage, stage_of
+from sluicegate.kusto.feeds import feeds_of
+from sluicegate.project.loading import expired_in, load_project, warnings_in
+from sluicegate.project.ownership import ownership_warnings
+from sluicegate.project.repository import Repository
+from sluicegate.transformation.identity import ProjectIdentity
 
-from orchestration.core.problems import ProjectChanged, ProjectError
-from orchestration.core.settings import Settings
-from orchestration.core.stages import Stage, stage_of
-from orchestration.kusto.feeds import feeds_of
-from orchestration.project.loading import expired_in, load_project, warnings_in
-from orchestration.project.ownership import ownership_warnings
-from orchestration.project.repository import Repository
-from orchestration.transformation.identity import ProjectIdentity
 from tests.company import BAKERY, NO_WAIT, Company
 from tests.kql import nothing_lent
 from tests.parses import loaded, own_copy, places_given_back

@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import Problem
+from sluicegate.destinations.adx import kql
+from sluicegate.kusto.deploying import cluster_of
+from sluicegate.kusto.held import Held
+from sluicegate.kusto.objects import KustoProject
+from sluicegate.kusto.pulling import Pulled, pull
+from sluicegate.kusto.reading import load_kusto
 
-from orchestration.core.problems import Problem
-from orchestration.destinations.adx import kql
-from orchestration.kusto.deploying import cluster_of
-from orchestration.kusto.held import Held
-from orchestration.kusto.objects import KustoProject
-from orchestration.kusto.pulling import Pulled, pull
-from orchestration.kusto.reading import load_kusto
 from tests.kusto.bench import KustoBench, function
 from tests.kusto.test_deploying import FILES as SPELLED
 from tests.kusto.test_deploying import respell

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sluicegate.core.environments import Environment
+from sluicegate.kusto.plan import OTHERS
+from sluicegate.kusto.planned import State
+from sluicegate.state.store import StateStore
 
-from orchestration.core.environments import Environment
-from orchestration.kusto.plan import OTHERS
-from orchestration.kusto.planned import State
-from orchestration.state.store import StateStore
 from tests.kusto.bench import KustoBench, function
 
 KEPT = {"functions/Stays.kql": function("Stays", "print x = 1")}

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.core.stages import Stage
+from sluicegate.kusto.database_file import SCHEMA_FILE, schema_text
+from sluicegate.kusto.objects import Fed, Kind
+from sluicegate.kusto.reading import load_kusto
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.core.stages import Stage
-from orchestration.kusto.database_file import SCHEMA_FILE, schema_text
-from orchestration.kusto.objects import Fed, Kind
-from orchestration.kusto.reading import load_kusto
 from tests.kql import FEEDS, SALES, read, write
 
 NOTES = ".create-merge table Notes (city:string, n:long)\n"

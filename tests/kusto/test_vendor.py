@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.kusto import query_rules
+from sluicegate.kusto.commands import ALL_ALLOWED
+from sluicegate.kusto.language.update import FILES, VENDOR, update
+from sluicegate.kusto.language.v8 import HERE, SCRIPTS
 
-from orchestration.kusto import query_rules
-from orchestration.kusto.commands import ALL_ALLOWED
-from orchestration.kusto.language.update import FILES, VENDOR, update
-from orchestration.kusto.language.v8 import HERE, SCRIPTS
 from tests.kql import shared_language
 
 README = (VENDOR / "README.md").read_text()

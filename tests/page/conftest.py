@@ -11,15 +11,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sluicegate.core.secrets import secret_of
+from sluicegate.core.settings import Settings
+from sluicegate.incidents.looking import look
+from sluicegate.page.pages import Pages
+from sluicegate.page.reading import Reading
+from sluicegate.page.serving import Door, PageServer
+from sluicegate.project.loading import Project
+from sluicegate.state.records import Delivery, DeliveryStatus
 
-from orchestration.core.secrets import secret_of
-from orchestration.core.settings import Settings
-from orchestration.incidents.looking import look
-from orchestration.page.pages import Pages
-from orchestration.page.reading import Reading
-from orchestration.page.serving import Door, PageServer
-from orchestration.project.loading import Project
-from orchestration.state.records import Delivery, DeliveryStatus
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, Company
 from tests.incidents.desk import NOON
 from tests.parses import loaded
@@ -81,7 +81,7 @@ class Shown:
         store = self.company.deployment.store.deliveries
         store.plan(plan)
         with store._engine.begin() as connection:  # pyright: ignore[reportPrivateUsage]
-            from orchestration.state import schema
+            from sluicegate.state import schema
 
             table = schema.deliveries
             connection.execute(

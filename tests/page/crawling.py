@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-from orchestration.page.pages import Pages
+from sluicegate.page.pages import Pages
 
 # What stands alone, and has no end.
 _VOID = {"meta", "input", "link", "br", "img", "hr"}

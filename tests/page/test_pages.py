@@ -17,17 +17,17 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
+from sluicegate.core.settings import Settings
+from sluicegate.page.pages import Pages
+from sluicegate.page.places import Place, escaped, meant, parsed
+from sluicegate.page.reading import Read as ReadProject
+from sluicegate.page.reading import Reading
+from sluicegate.state import schema
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.incidents import Incident
 from sqlalchemy import event
 
 from benchmarks.incidents_look import NOW, fill, project_of
-from orchestration.core.settings import Settings
-from orchestration.page.pages import Pages
-from orchestration.page.places import Place, escaped, meant, parsed
-from orchestration.page.reading import Read as ReadProject
-from orchestration.page.reading import Reading
-from orchestration.state import schema
-from orchestration.state.deployment import Deployment
-from orchestration.state.incidents import Incident
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE
 from tests.documents.test_commands import _wrong  # pyright: ignore[reportPrivateUsage]
 from tests.incidents.desk import NOON

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sluicegate.page.data_docs import site_dir
+from sluicegate.page.reading import Reading
+from sluicegate.page.serving import Door
 
-from orchestration.page.data_docs import site_dir
-from orchestration.page.reading import Reading
-from orchestration.page.serving import Door
 from tests.company import TUE
 from tests.incidents.desk import NOON
 from tests.page.conftest import OWN, PASSWORD, PERSON, Shown

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.core.shown_text import Near
+from sluicegate.graph.instance import prepare_home
+from sluicegate.graph.step_log import LAST_BYTES, reading, step_log
+from sluicegate.page.logs import Cleaned, log
+from sluicegate.page.pages import Pages
+from sluicegate.page.written import write
 
-from orchestration.core.shown_text import Near
-from orchestration.graph.instance import prepare_home
-from orchestration.graph.step_log import LAST_BYTES, reading, step_log
-from orchestration.page.logs import Cleaned, log
-from orchestration.page.pages import Pages
-from orchestration.page.written import write
 from tests.company import SHOP_ORDERS, TUE
 from tests.page.conftest import PASSWORD, Shown
 from tests.page.crawling import Read, crawled, of_files, of_server

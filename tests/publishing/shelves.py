@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from sluicegate.areas import Area
+from sluicegate.compute.engine import open_engine
+from sluicegate.compute.object_storage import extension_path
+from sluicegate.compute.sql import literal, quoted
+from sluicegate.core.settings import Settings
+from sluicegate.operations.publishing import publish_tables
+from sluicegate.project.environments_file import OPEN
+from sluicegate.publishing.catalogue import Catalogue, PublishedTable
+from sluicegate.publishing.publish import Publishing
+from sluicegate.publishing.shelf import Shelf
 
-from orchestration.areas import Area
-from orchestration.compute.engine import open_engine
-from orchestration.compute.object_storage import extension_path
-from orchestration.compute.sql import literal, quoted
-from orchestration.core.settings import Settings
-from orchestration.operations.publishing import publish_tables
-from orchestration.project.environments_file import OPEN
-from orchestration.publishing.catalogue import Catalogue, PublishedTable
-from orchestration.publishing.publish import Publishing
-from orchestration.publishing.shelf import Shelf
 from tests.company import BAKERY, FRI, NO_WAIT, THU, WED, Company
 
 

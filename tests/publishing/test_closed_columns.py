@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-
-from orchestration.publishing.catalogue import UNKNOWN, Catalogue, PublishedTable
+from sluicegate.publishing.catalogue import UNKNOWN, Catalogue, PublishedTable
 
 _NOTHING = Catalogue("1", "d", 1, datetime(2024, 1, 5, tzinfo=UTC), "", {}, frozenset(), {})
 _TABLE = PublishedTable("", "", 0, {}, {}, "", {}, {})

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.areas import Area
+from sluicegate.core.settings import Settings
+from sluicegate.graph.publishing import publishing_schedules
+from sluicegate.operations.publishing import publishing_of
+from sluicegate.operations.site import Site
+from sluicegate.publishing.shelf import Shelf
+from sluicegate.state.deployment import Deployment
 
-from orchestration.areas import Area
-from orchestration.core.settings import Settings
-from orchestration.graph.publishing import publishing_schedules
-from orchestration.operations.publishing import publishing_of
-from orchestration.operations.site import Site
-from orchestration.publishing.shelf import Shelf
-from orchestration.state.deployment import Deployment
 from tests.company import BAKERY, Company
 from tests.parses import loaded
 from tests.publishing.shelves import newest

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-
-from orchestration.contracts.classes import ClassRules
-from orchestration.core.settings import REPOSITORY
-from orchestration.core.yaml_files import YamlFile
-from orchestration.project.environments_file import (
+from sluicegate.contracts.classes import ClassRules
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.core.yaml_files import YamlFile
+from sluicegate.project.environments_file import (
     FILE,
     OPEN,
     SCHEMA_FILE,

@@ -17,21 +17,21 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from sluicegate.areas import Area
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.operations.publishing import forget_published, publish_tables
+from sluicegate.publishing.cleaning import clean
+from sluicegate.publishing.delta_log import DataFile, DeltaLog, Overtaken
+from sluicegate.publishing.leases import take_lease
+from sluicegate.publishing.publish import LEASE, Publishing
+from sluicegate.publishing.shelf import Shelf
 
-from orchestration.areas import Area
-from orchestration.core.settings import REPOSITORY
-from orchestration.operations.publishing import forget_published, publish_tables
-from orchestration.publishing.cleaning import clean
-from orchestration.publishing.delta_log import DataFile, DeltaLog, Overtaken
-from orchestration.publishing.leases import take_lease
-from orchestration.publishing.publish import LEASE, Publishing
-from orchestration.publishing.shelf import Shelf
 from tests.company import MON, Company
 from tests.publishing.shelves import newest, publishing
 from tests.publishing.test_publish import let_through, published, with_shelf
 
 STOPS = 4 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
-_WHERE = tuple(str(REPOSITORY / "orchestration" / name) for name in ("publishing", "areas"))
+_WHERE = tuple(str(REPOSITORY / "orchestration" / "sluicegate" / name) for name in ("publishing", "areas"))
 
 
 class Stopped(BaseException):

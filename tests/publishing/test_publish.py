@@ -5,11 +5,12 @@ Belongs here: tables, catalogues and the gate. Does not: types (`test_types`), k
 
 from pathlib import Path
 
-from orchestration.core.environments import place_digest
-from orchestration.core.settings import Settings
-from orchestration.project.environments_file import OPEN
-from orchestration.publishing.leases import all_leases, take_lease
-from orchestration.publishing.publish import Publishing
+from sluicegate.core.environments import place_digest
+from sluicegate.core.settings import Settings
+from sluicegate.project.environments_file import OPEN
+from sluicegate.publishing.leases import all_leases, take_lease
+from sluicegate.publishing.publish import Publishing
+
 from tests.company import MON, TUE, Company
 from tests.publishing.shelves import delta_engine, newest, publishing, rows
 

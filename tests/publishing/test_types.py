@@ -9,12 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 from deltalake import DeltaTable
+from sluicegate.areas import Area
+from sluicegate.compute.exact_parquet import cast_to
+from sluicegate.publishing.delta_log import DataFile, DeltaLog
+from sluicegate.publishing.delta_types import TEXT, WIDE_DECIMAL, delta_schema, has_wide, written_as
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 
-from orchestration.areas import Area
-from orchestration.compute.exact_parquet import cast_to
-from orchestration.publishing.delta_log import DataFile, DeltaLog
-from orchestration.publishing.delta_types import TEXT, WIDE_DECIMAL, delta_schema, has_wide, written_as
-from orchestration.warehouse.duckdb_file import DuckDBFile
 from tests.publishing.shelves import delta_engine
 
 # {type: (Delta's type, values as SQL)}; null is among each.

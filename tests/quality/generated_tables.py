@@ -12,8 +12,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 from hypothesis import strategies as st
-
-from orchestration.quality.suites import Rule
+from sluicegate.quality.suites import Rule
 
 DAYS = [date(2022, 10, 3) + timedelta(days=n) for n in range(4)]
 TIMES = [datetime(2022, 10, 3, 12) + timedelta(hours=12 * n) for n in range(4)]

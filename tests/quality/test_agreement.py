@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sluicegate.quality.judging import judge
+from sluicegate.quality.pushdown.compiling import COMPILED_TYPES
+from sluicegate.quality.pushdown.wording import number
+from sluicegate.quality.rule_results import Outcome, RuleResult
+from sluicegate.quality.suites import Rule
 
-from orchestration.quality.judging import judge
-from orchestration.quality.pushdown.compiling import COMPILED_TYPES
-from orchestration.quality.pushdown.wording import number
-from orchestration.quality.rule_results import Outcome, RuleResult
-from orchestration.quality.suites import Rule
 from tests.quality.generated_tables import (
     COLUMNS,
     DAYS,

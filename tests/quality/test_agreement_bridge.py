@@ -9,13 +9,13 @@ from importlib import import_module
 
 import duckdb
 import pytest
+from sluicegate.quality.expectation_types import expectation_types
+from sluicegate.quality.gx_engine import judge_with_gx
+from sluicegate.quality.judging import judge
+from sluicegate.quality.pushdown.compiling import COMPILED_TYPES
+from sluicegate.quality.rule_results import Outcome, RuleResult
+from sluicegate.quality.suites import Rule
 
-from orchestration.quality.expectation_types import expectation_types
-from orchestration.quality.gx_engine import judge_with_gx
-from orchestration.quality.judging import judge
-from orchestration.quality.pushdown.compiling import COMPILED_TYPES
-from orchestration.quality.rule_results import Outcome, RuleResult
-from orchestration.quality.suites import Rule
 from tests.quality.every_expectation import CASES, TABLE
 
 pytestmark = pytest.mark.long

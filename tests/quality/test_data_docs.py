@@ -12,19 +12,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sluicegate.columns.lineage_page import LINEAGE_PAGE
+from sluicegate.core.settings import Settings
+from sluicegate.core.severity import Severity
+from sluicegate.page.data_docs import FOLDER, site_dir
+from sluicegate.page.reading import Reading
+from sluicegate.page.serving import Door, PageServer
+from sluicegate.quality import results
+from sluicegate.quality.data_docs.site import build_data_docs, shows_newest
+from sluicegate.quality.rule_results import Outcome, RuleResult
+from sluicegate.quality.suites import CHECK_NAME, Rule
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.results import Judgement, Results
 
-from orchestration.columns.lineage_page import LINEAGE_PAGE
-from orchestration.core.settings import Settings
-from orchestration.core.severity import Severity
-from orchestration.page.data_docs import FOLDER, site_dir
-from orchestration.page.reading import Reading
-from orchestration.page.serving import Door, PageServer
-from orchestration.quality import results
-from orchestration.quality.data_docs.site import build_data_docs, shows_newest
-from orchestration.quality.rule_results import Outcome, RuleResult
-from orchestration.quality.suites import CHECK_NAME, Rule
-from orchestration.state.deployment import Deployment
-from orchestration.state.results import Judgement, Results
 from tests.company import BAKERY, MON, TUE, WED, Company
 from tests.quality.every_expectation import CASES
 

@@ -9,13 +9,13 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from sluicegate.core.problems import Problem
+from sluicegate.quality.expectation_types import PARAMETER, expectation_types, known_kwargs
+from sluicegate.quality.judging import judge
+from sluicegate.quality.rule_results import Outcome
+from sluicegate.quality.suite_rules import rule_problems
+from sluicegate.quality.suites import Rule, Suite, load_suites
 
-from orchestration.core.problems import Problem
-from orchestration.quality.expectation_types import PARAMETER, expectation_types, known_kwargs
-from orchestration.quality.judging import judge
-from orchestration.quality.rule_results import Outcome
-from orchestration.quality.suite_rules import rule_problems
-from orchestration.quality.suites import Rule, Suite, load_suites
 from tests.quality.every_expectation import CASES, TABLE
 
 CONDITION = "condition_parser: great_expectations"

@@ -9,16 +9,16 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.core.lineage import Table
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.quality import history
+from sluicegate.quality.history import NoHistory, Past
+from sluicegate.quality.parameters import ParameterProblem, Value, evaluate, references
+from sluicegate.state.records import Evidence
+from sluicegate.state.store import StateStore
+from sluicegate.warehouse.duckdb_file import DuckDBFile, DuckDBSession, record_version
 
-from orchestration.core.lineage import Table
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.quality import history
-from orchestration.quality.history import NoHistory, Past
-from orchestration.quality.parameters import ParameterProblem, Value, evaluate, references
-from orchestration.state.records import Evidence
-from orchestration.state.store import StateStore
-from orchestration.warehouse.duckdb_file import DuckDBFile, DuckDBSession, record_version
 from tests.warehouse.bare import bare
 
 RELATION = "marts.numbers"

@@ -7,21 +7,21 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.core.lineage import Table
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.core.settings import Settings
+from sluicegate.core.severity import Severity
+from sluicegate.core.yaml_files import YamlFile
+from sluicegate.graph.suite_checks import suite_result
+from sluicegate.quality.held_rows import HeldRows, NotJudged
+from sluicegate.quality.rule_results import Outcome
+from sluicegate.quality.suite_verdict import SuiteVerdict, judge_suite, record_verdict
+from sluicegate.quality.suites import CHECK_NAME, Rule, Suite, SuiteTarget
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.records import Evidence
+from sluicegate.warehouse.duckdb_file import DuckDBSession, record_version
 
-from orchestration.core.lineage import Table
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.core.settings import Settings
-from orchestration.core.severity import Severity
-from orchestration.core.yaml_files import YamlFile
-from orchestration.graph.suite_checks import suite_result
-from orchestration.quality.held_rows import HeldRows, NotJudged
-from orchestration.quality.rule_results import Outcome
-from orchestration.quality.suite_verdict import SuiteVerdict, judge_suite, record_verdict
-from orchestration.quality.suites import CHECK_NAME, Rule, Suite, SuiteTarget
-from orchestration.state.deployment import Deployment
-from orchestration.state.records import Evidence
-from orchestration.warehouse.duckdb_file import DuckDBSession, record_version
 from tests.company import recorded
 from tests.warehouse.bare import bare
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from orchestration.quality.futile_rules import futilities
-from orchestration.quality.judging import judge
-from orchestration.quality.rule_results import Outcome
-from orchestration.quality.suites import Rule
+from sluicegate.quality.futile_rules import futilities
+from sluicegate.quality.judging import judge
+from sluicegate.quality.rule_results import Outcome
+from sluicegate.quality.suites import Rule
 
 QUERY, OTHER = "unexpected_rows_expectation", "expect_table_row_count_to_equal_other_table"
 RESULTS = "expect_query_results_to_match_comparison"

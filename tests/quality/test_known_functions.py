@@ -2,9 +2,8 @@
 
 import duckdb
 import pytest
-
-from orchestration.compute.known_functions import KNOWN_FUNCTIONS
-from orchestration.compute.select_only import ROWS_OF_ARGUMENTS, NotASelect, scans
+from sluicegate.compute.known_functions import KNOWN_FUNCTIONS
+from sluicegate.compute.select_only import ROWS_OF_ARGUMENTS, NotASelect, scans
 
 # In groups, by why.
 _REFUSED = """

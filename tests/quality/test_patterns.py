@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sluicegate.quality.judging import judge
+from sluicegate.quality.pushdown.regular_expressions import Readers, readers
+from sluicegate.quality.rule_results import RuleResult
+from sluicegate.quality.suites import Rule
 
-from orchestration.quality.judging import judge
-from orchestration.quality.pushdown.regular_expressions import Readers, readers
-from orchestration.quality.rule_results import RuleResult
-from orchestration.quality.suites import Rule
 from tests.quality.generated_tables import judged_by_gx
 
 pytestmark = pytest.mark.long

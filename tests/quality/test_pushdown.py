@@ -10,11 +10,10 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from orchestration.quality.judging import judge
-from orchestration.quality.pushdown.compiling import COMPILED_TYPES
-from orchestration.quality.rule_results import Outcome, RuleResult
-from orchestration.quality.suites import Rule, load_suites
+from sluicegate.quality.judging import judge
+from sluicegate.quality.pushdown.compiling import COMPILED_TYPES
+from sluicegate.quality.rule_results import Outcome, RuleResult
+from sluicegate.quality.suites import Rule, load_suites
 
 ROWS = """
     create table shop (
@@ -235,8 +234,8 @@ def test_the_demo_is_judged_by_compiled_rules_alone() -> None:
 
 COMPILED_ALONE = """
 import sys, duckdb
-from orchestration.quality.judging import judge
-from orchestration.quality.suites import Rule, load_suites
+from sluicegate.quality.judging import judge
+from sluicegate.quality.suites import Rule, load_suites
 with duckdb.connect() as connection:
     connection.execute("create table t as select 1 as n")
     rules = [Rule(type="expect_column_values_to_be_unique", kwargs={"column": "n"}),

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.compute.select_only import NotASelect, Scan, scans
+from sluicegate.compute.select_only import NotASelect, Scan, scans
 
 READS = [
     ("select 1", ""),

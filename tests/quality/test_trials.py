@@ -7,14 +7,13 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from orchestration.core.partitions import Grain
-from orchestration.core.relations import Relation
-from orchestration.quality.suites import Rule
-from orchestration.quality.trials.found import Trials
-from orchestration.quality.trials.shapes import Shape
-from orchestration.quality.trials.trying import About, laboratory, tried
-from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
+from sluicegate.core.partitions import Grain
+from sluicegate.core.relations import Relation
+from sluicegate.quality.suites import Rule
+from sluicegate.quality.trials.found import Trials
+from sluicegate.quality.trials.shapes import Shape
+from sluicegate.quality.trials.trying import About, laboratory, tried
+from sluicegate.warehouse.slices import RAW_PARTITION_COLUMN
 
 pytestmark = pytest.mark.long
 

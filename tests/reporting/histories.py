@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import sqlalchemy as sa
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.state import schema
+from sluicegate.state.store import StateStore
 
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.state import schema
-from orchestration.state.store import StateStore
 from tests.unit.test_state_leases import engine_of
 
 _STATUSES = ("acknowledged", "acknowledged", "overtaken", "superseded", "rejected", "held", "planned")

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from sluicegate.core.settings import REPOSITORY
 
-from orchestration.core.settings import REPOSITORY
 from tests.company import MON, SHOP_ORDERS, WEATHER_REPORT, Company
 from tests.typed import sluice
 from tests.unit.test_state_leases import engine_of

@@ -7,11 +7,11 @@ import json
 from datetime import timedelta
 
 import pytest
+from sluicegate.contracts.load import load_contracts
+from sluicegate.reporting.source import PREFIX
+from sluicegate.state.moments import now
+from sluicegate.state.ops_views import FACTS, VIEWS
 
-from orchestration.contracts.load import load_contracts
-from orchestration.reporting.source import PREFIX
-from orchestration.state.moments import now
-from orchestration.state.ops_views import FACTS, VIEWS
 from tests.company import SHOP_ORDERS, Company
 from tests.typed import sluice, sluice_apart
 

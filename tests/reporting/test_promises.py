@@ -8,13 +8,13 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
+from sluicegate.core.partitions import Partitioning, grain_of
+from sluicegate.reporting.model import EXPORT, by_month, last_days
+from sluicegate.state.ops import Row
+from sluicegate.state.ops_tables import DEFINITIONS
+from sluicegate.state.ops_views import VIEWS
+from sluicegate.state.store import StateStore
 
-from orchestration.core.partitions import Partitioning, grain_of
-from orchestration.reporting.model import EXPORT, by_month, last_days
-from orchestration.state.ops import Row
-from orchestration.state.ops_tables import DEFINITIONS
-from orchestration.state.ops_views import VIEWS
-from orchestration.state.store import StateStore
 from tests.reporting.histories import History, Promised, Sent, history, this_moment, write
 from tests.unit.test_state_leases import engine_of
 

@@ -17,14 +17,14 @@ from uuid import UUID
 import duckdb
 import pytest
 import sqlalchemy as sa
+from sluicegate.areas import Area
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.reporting.publish import MANIFEST, NotPublishable, area_to_publish, publish
+from sluicegate.state import schema
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.ops_model import Type
+from sluicegate.state.ops_views import FACTS, VIEWS
 
-from orchestration.areas import Area
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.reporting.publish import MANIFEST, NotPublishable, area_to_publish, publish
-from orchestration.state import schema
-from orchestration.state.deployment import Deployment
-from orchestration.state.ops_model import Type
-from orchestration.state.ops_views import FACTS, VIEWS
 from tests.company import BAKERY
 from tests.reporting.histories import history, this_moment, write
 from tests.unit.test_state_leases import engine_of

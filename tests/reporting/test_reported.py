@@ -16,18 +16,18 @@ import pytest
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.runs.schema import RunsTable
 from pydantic import SecretStr
+from sluicegate.graph.incidents import look_at
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.reported import report
+from sluicegate.incidents.alerts_file import load_alerts
+from sluicegate.incidents.looking import look
+from sluicegate.operations.site import Site
+from sluicegate.project.loading import Project
+from sluicegate.reporting.collect import excuse, excused
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.ops import Operations
+from sluicegate.state.ops_views import DEFINITIONS, VIEWS
 
-from orchestration.graph.incidents import look_at
-from orchestration.graph.instance import open_instance
-from orchestration.graph.reported import report
-from orchestration.incidents.alerts_file import load_alerts
-from orchestration.incidents.looking import look
-from orchestration.operations.site import Site
-from orchestration.project.loading import Project
-from orchestration.reporting.collect import excuse, excused
-from orchestration.state.deployment import Deployment
-from orchestration.state.ops import Operations
-from orchestration.state.ops_views import DEFINITIONS, VIEWS
 from tests.canaries import found_in
 from tests.company import MON, SHOP_ORDERS, TUE, Company
 from tests.typed import sluice

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from jsonschema import Draft202012Validator
+from sluicegate.review.review import schema_text
+from sluicegate.review.rules import RULES, Rule
 
-from orchestration.review.review import schema_text
-from orchestration.review.rules import RULES, Rule
 from tests.company import BAKERY
 from tests.kusto.mill import FILES as MILL
 from tests.review.conftest import Branch

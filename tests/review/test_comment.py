@@ -3,13 +3,13 @@
 import re
 
 import pytest
+from sluicegate.core.markdown import code, plain
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.review.azure import post
+from sluicegate.review.comment import LONGEST, MARKER, comment_of
+from sluicegate.review.review import SCHEMA_FILE, Review, schema_text
+from sluicegate.review.rules import RULES, Finding, Rule, Verdict, table
 
-from orchestration.core.markdown import code, plain
-from orchestration.core.settings import REPOSITORY
-from orchestration.review.azure import post
-from orchestration.review.comment import LONGEST, MARKER, comment_of
-from orchestration.review.review import SCHEMA_FILE, Review, schema_text
-from orchestration.review.rules import RULES, Finding, Rule, Verdict, table
 from tests.documents import rules
 from tests.doubles.azure_devops import DevOpsDouble
 from tests.doubles.serving import serve

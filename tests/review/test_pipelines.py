@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 import yaml
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.review.comment import MARKER
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.review.comment import MARKER
 from tests.doubles.azure_devops import DevOpsDouble
 from tests.doubles.serving import serve
 from tests.review.conftest import Branch

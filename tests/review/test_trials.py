@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.environments.record import begin
+from sluicegate.publishing.leases import all_leases, take_lease
 
-from orchestration.areas import Area
-from orchestration.environments.record import begin
-from orchestration.publishing.leases import all_leases, take_lease
 from tests.company import FRI
 from tests.review.conftest import Branch
 from tests.review.test_ci import OWNERS, SHOP_ORDERS, TWICE

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import REPOSITORY
 
-from orchestration.core.settings import REPOSITORY
 from tests.company import FRI
 from tests.review.conftest import Branch
 

@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.gate.gate import Verdict
+from sluicegate.graph.deliveries_shown import GATE_CHECK
+from sluicegate.graph.headless import deliver_alone
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.releasing import NotReleasable, Request, release
+from sluicegate.operations.due import Cursor, find_due
+from sluicegate.operations.status import Standing
 
-from orchestration.gate.gate import Verdict
-from orchestration.graph.deliveries_shown import GATE_CHECK
-from orchestration.graph.headless import deliver_alone
-from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import NotReleasable, Request, release
-from orchestration.operations.due import Cursor, find_due
-from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, runs
 from tests.gate.edits import append, replace
 from tests.observatory import (

@@ -19,19 +19,19 @@ import dagster as dg
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.graph.crashes import DIED_TAG, bury_dead_runs
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.run_leases import executing
+from sluicegate.operations.status import Standing
+from sluicegate.state.held_lease import LeaseLost
+from sluicegate.state.leases import run_name
+from sluicegate.state.records import Build, Evidence
+from sluicegate.state.store import StateStore
+from sluicegate.transformation.runner import DbtError, DbtProcess
+from sluicegate.transformation.slices import partition_variables
+from sluicegate.warehouse.base import Rows, Version
 
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.graph.crashes import DIED_TAG, bury_dead_runs
-from orchestration.graph.instance import open_instance
-from orchestration.graph.run_leases import executing
-from orchestration.operations.status import Standing
-from orchestration.state.held_lease import LeaseLost
-from orchestration.state.leases import run_name
-from orchestration.state.records import Build, Evidence
-from orchestration.state.store import StateStore
-from orchestration.transformation.runner import DbtError, DbtProcess
-from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.base import Rows, Version
 from tests.company import MON, SHOP_ORDERS, TUE, Company
 from tests.machines import elsewhere
 from tests.typed import sluice

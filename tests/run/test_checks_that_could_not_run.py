@@ -7,11 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.gate.gate import Verdict
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.status import Standing
+from sluicegate.state.check_errors import TRIED_AGAIN_AFTER
 
-from orchestration.gate.gate import Verdict
-from orchestration.graph.instance import open_instance
-from orchestration.operations.status import Standing
-from orchestration.state.check_errors import TRIED_AGAIN_AFTER
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, held, runs
 from tests.gate.edits import append
 from tests.run.breaking import (

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sluicegate.cli.main import app
 from typer.testing import CliRunner
 
-from orchestration.cli.main import app
 from tests.company import BAKERY, MON, TUE, Company, orders
 
 pytestmark = pytest.mark.long

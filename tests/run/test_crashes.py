@@ -13,10 +13,10 @@ from dataclasses import replace
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sluicegate.operations.status import Standing
+from sluicegate.state.store import StateStore
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 
-from orchestration.operations.status import Standing
-from orchestration.state.store import StateStore
-from orchestration.warehouse.duckdb_file import DuckDBFile
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
 from tests.typed import sluice
 

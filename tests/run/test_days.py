@@ -4,8 +4,8 @@ What the receivers see is read from the destinations, not from our records.
 """
 
 import pytest
+from sluicegate.operations.status import Standing
 
-from orchestration.operations.status import Standing
 from tests.company import (
     MON,
     SHOP_ORDERS,

@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import psycopg
 import pytest
+from sluicegate.core.problems import ProjectChanged
+from sluicegate.graph.desk import Desk
+from sluicegate.graph.erasing import forget_everywhere
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.redelivering import redeliver_and_show
+from sluicegate.graph.upkeep import deliveries_sensor, reconcile_sensor, to_reconcile
+from sluicegate.operations.deliveries_due import deliveries_due
+from sluicegate.operations.site import Site
+from sluicegate.operations.status import Standing
+from sluicegate.project.loading import load_project
+from sluicegate.state.records import DeliveryStatus, RefusedKey
 
-from orchestration.core.problems import ProjectChanged
-from orchestration.graph.desk import Desk
-from orchestration.graph.erasing import forget_everywhere
-from orchestration.graph.instance import open_instance
-from orchestration.graph.redelivering import redeliver_and_show
-from orchestration.graph.upkeep import deliveries_sensor, reconcile_sensor, to_reconcile
-from orchestration.operations.deliveries_due import deliveries_due
-from orchestration.operations.site import Site
-from orchestration.operations.status import Standing
-from orchestration.project.loading import load_project
-from orchestration.state.records import DeliveryStatus, RefusedKey
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
 from tests.typed import sluice
 

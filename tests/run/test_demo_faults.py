@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.demo.faults import Fault
+from sluicegate.demo.generate import generate_feed
 
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.demo.faults import Fault
-from orchestration.demo.generate import generate_feed
 from tests.company import NO_WAIT, Company
 from tests.sampled import part_of
 from tests.typed import sluice

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.demo.faults import Fault
+from sluicegate.demo.generate import generate_feed
+from sluicegate.operations.status import Standing
 
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.demo.faults import Fault
-from orchestration.demo.generate import generate_feed
-from orchestration.operations.status import Standing
 from tests.company import NO_WAIT, Company
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve

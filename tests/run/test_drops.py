@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.graph.headless import Started, run_everything
+from sluicegate.graph.instance import open_instance
 
-from orchestration.graph.headless import Started, run_everything
-from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, Company, orders, runs
 from tests.gate.deployments import deployed
 from tests.gate.edits import replace

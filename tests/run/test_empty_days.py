@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, runs
 from tests.typed import sluice
 

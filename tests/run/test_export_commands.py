@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.cli import app
+from sluicegate.delivery.export_files.exports import load_exports
+from sluicegate.delivery.export_files.schema import export_schema
 from typer.testing import CliRunner, Result
 
-from orchestration.cli import app
-from orchestration.delivery.export_files.exports import load_exports
-from orchestration.delivery.export_files.schema import export_schema
 from tests.company import BAKERY
 
 NAME = "exp_shop_orders"

@@ -4,10 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sluicegate.operations.deliveries_due import deliveries_due
+from sluicegate.operations.status import Standing
+from sluicegate.state.records import DeliveryStatus
 
-from orchestration.operations.deliveries_due import deliveries_due
-from orchestration.operations.status import Standing
-from orchestration.state.records import DeliveryStatus
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, finished, runs
 from tests.run.test_deliveries import FILE, SENT, hold, nobody_asked, sluice
 

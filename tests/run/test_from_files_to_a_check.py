@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sluicegate.core.settings import REPOSITORY
 
-from orchestration.core.settings import REPOSITORY
 from tests.drafts import empty_project, finish
 
 _BLOCK = re.compile(r"(?:`([\w/.]+)`:\n\n)?```(\w+)\n(.*?)```", re.DOTALL)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.graph.headless import judge, rerun
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.status import Standing
 
-from orchestration.graph.headless import judge, rerun
-from orchestration.graph.instance import open_instance
-from orchestration.operations.status import Standing
 from tests.company import Company, held, runs
 from tests.gate.edits import replace
 from tests.observatory import (

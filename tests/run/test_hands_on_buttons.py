@@ -1,8 +1,8 @@
 """The gate against people: whoever materializes what, in whichever order, nothing unvalidated is sent."""
 
 import pytest
+from sluicegate.operations.status import Standing
 
-from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, held
 
 pytestmark = pytest.mark.long

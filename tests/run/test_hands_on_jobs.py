@@ -8,9 +8,9 @@ import dagster as dg
 import psycopg
 import pytest
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.status import Standing
 
-from orchestration.graph.instance import open_instance
-from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, held, runs
 from tests.run.test_deliveries import SENT, hold, observed
 

@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.gate.findings import Finding, GateReport, Verdict
+from sluicegate.graph.deliveries_shown import gate_result
+from sluicegate.graph.instance import open_instance
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.gate.findings import Finding, GateReport, Verdict
-from orchestration.graph.deliveries_shown import gate_result
-from orchestration.graph.instance import open_instance
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
 from tests.gate.edits import append, replace
 from tests.run.test_repairs import LARGE, ORDERS_SUITE, sluice

@@ -24,11 +24,11 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 from pydantic import SecretStr
+from sluicegate.graph.incidents import failed_runs, failing_sensors, incidents_sensor, look_at
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.due_run import TRY_TAG, Try
+from sluicegate.operations.status import Standing
 
-from orchestration.graph.incidents import failed_runs, failing_sensors, incidents_sensor, look_at
-from orchestration.graph.instance import open_instance
-from orchestration.operations.due_run import TRY_TAG, Try
-from orchestration.operations.status import Standing
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from sluicegate.operations.status import Standing
+from sluicegate.state.records import DeliveryStatus
 
-from orchestration.operations.status import Standing
-from orchestration.state.records import DeliveryStatus
 from tests.company import MON, TUE, WEATHER_REPORT, Company, failures, runs
 from tests.gate.edits import replace
 from tests.typed import sluice_apart

@@ -8,12 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 import sqlalchemy as sa
+from sluicegate.cli.main import app
+from sluicegate.core.problems import ProjectError
+from sluicegate.project.loading import load_project
+from sluicegate.state.upgrade import FORM, RecordsTooNew
 from typer.testing import CliRunner
 
-from orchestration.cli.main import app
-from orchestration.core.problems import ProjectError
-from orchestration.project.loading import load_project
-from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace, write
 from tests.typed import sluice

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.settings import Settings
+from sluicegate.state import schema
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
-from orchestration.core.settings import Settings
-from orchestration.state import schema
 from tests.canaries import found_below
 from tests.company import BAKERY, Company, recorded
 from tests.doubles.serving import serve

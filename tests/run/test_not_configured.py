@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import dagster as dg
 import pytest
+from sluicegate.delivery.deliver import record_connections
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.status import Standing, needs_attention
 
-from orchestration.delivery.deliver import record_connections
-from orchestration.graph.instance import open_instance
-from orchestration.operations.status import Standing, needs_attention
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 from tests.typed import sluice
 

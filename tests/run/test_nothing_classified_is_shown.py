@@ -17,12 +17,12 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.settings import Settings
+from sluicegate.page.pages import Pages
+from sluicegate.page.reading import Reading
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
-from orchestration.core.settings import Settings
-from orchestration.page.pages import Pages
-from orchestration.page.reading import Reading
 from tests.canaries import found_below, found_in, told_by
 from tests.company import BAKERY, Company
 from tests.doubles.serving import serve

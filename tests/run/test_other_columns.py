@@ -7,10 +7,10 @@ Belongs here: that it is never executed. Does not: tables that a run may not rea
 import dataclasses
 
 import pytest
+from sluicegate.columns.in_a_run import unforeseen
+from sluicegate.core.column_origins import Compared, Kind, Origin, Place, TableOrigins
+from sluicegate.core.relations import Relation
 
-from orchestration.columns.in_a_run import unforeseen
-from orchestration.core.column_origins import Compared, Kind, Origin, Place, TableOrigins
-from orchestration.core.relations import Relation
 from tests.company import TUE, Company
 from tests.gate.edits import replace
 from tests.typed import sluice

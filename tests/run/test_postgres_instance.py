@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.graph.instance import open_instance
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, held, runs
 
 pytestmark = pytest.mark.long

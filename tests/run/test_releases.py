@@ -6,12 +6,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.graph.deliveries_shown import gate_result
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.releasing import NotReleasable, Request, release
+from sluicegate.operations.status import Standing
+from sluicegate.state.records import FailedCheck, Release
 
-from orchestration.graph.deliveries_shown import gate_result
-from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import NotReleasable, Request, release
-from orchestration.operations.status import Standing
-from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
 from tests.gate.edits import append
 from tests.prepared import copy_of

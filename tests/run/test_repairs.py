@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.judging import JUDGE_JOB, JUDGE_OP
 
-from orchestration.graph.instance import open_instance
-from orchestration.graph.judging import JUDGE_JOB, JUDGE_OP
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace
 from tests.prepared import copy_of

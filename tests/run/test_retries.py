@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.operations.due import Cursor, find_due
+from sluicegate.operations.due_run import RUN_KEY_TAG
+from sluicegate.operations.status import Standing
 
-from orchestration.operations.due import Cursor, find_due
-from orchestration.operations.due_run import RUN_KEY_TAG
-from orchestration.operations.status import Standing
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, Company, finished, runs
 
 pytestmark = [pytest.mark.long, pytest.mark.stories(2)]

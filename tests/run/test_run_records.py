@@ -6,11 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.storage.tags import TagType, get_tag_type
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.reconciled import RECONCILED_CHECK
+from sluicegate.graph.sensors import run_exists
+from sluicegate.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, run_key_of
 
-from orchestration.graph.instance import open_instance
-from orchestration.graph.reconciled import RECONCILED_CHECK
-from orchestration.graph.sensors import run_exists
-from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, run_key_of
 from tests.company import MON, Company
 from tests.typed import sluice
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 from pydantic import SecretStr
+from sluicegate.graph.finished import Finished
+from sluicegate.graph.headless import Started, run_everything
+from sluicegate.graph.in_process import execute_here
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.due_run import TRY_TAG
+from sluicegate.operations.status import Standing
 
-from orchestration.graph.finished import Finished
-from orchestration.graph.headless import Started, run_everything
-from orchestration.graph.in_process import execute_here
-from orchestration.graph.instance import open_instance
-from orchestration.operations.due_run import TRY_TAG
-from orchestration.operations.status import Standing
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, Company
 from tests.gate.edits import append
 from tests.run.breaking import be_broken, be_there

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.graph.event_log import ease_event_log
+from sluicegate.graph.finished import Finished
+from sluicegate.graph.headless import Complaint
+from sluicegate.operations.status import Standing
 from sqlalchemy import create_engine, text
 
-from orchestration.graph.event_log import ease_event_log
-from orchestration.graph.finished import Finished
-from orchestration.graph.headless import Complaint
-from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 
 pytestmark = [pytest.mark.long, pytest.mark.stories(2)]

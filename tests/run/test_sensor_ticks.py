@@ -9,11 +9,11 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.sensors import drops_sensor
+from sluicegate.operations.site import Site
+from sluicegate.state.leases import run_name
 
-from orchestration.graph.instance import open_instance
-from orchestration.graph.sensors import drops_sensor
-from orchestration.operations.site import Site
-from orchestration.state.leases import run_name
 from tests.company import MON, Company
 from tests.unit.test_state_leases import HOLDERS, HOUR, held_by
 

@@ -5,8 +5,8 @@ found when a project is loaded (tests/graph/test_bound_sql.py).
 """
 
 import pytest
+from sluicegate.warehouse.duckdb_file import DuckDBSession
 
-from orchestration.warehouse.duckdb_file import DuckDBSession
 from tests.company import MON, TUE, WEATHER_REPORT, Company
 from tests.gate.edits import append, replace, write
 from tests.typed import sluice

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sluicegate.cli.delivery_tables import to_type
+from sluicegate.operations.status import Standing
+from sluicegate.state.records import DeliveryKind, DeliveryStatus
 
-from orchestration.cli.delivery_tables import to_type
-from orchestration.operations.status import Standing
-from orchestration.state.records import DeliveryKind, DeliveryStatus
 from tests.company import MON, SHOP_ORDERS, WEATHER_REPORT, Company, failures, runs
 from tests.delivery.support import execute
 from tests.run.test_without_partitions import EXPORT, with_export

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.contracts.dbt_sources import write_sources
+from sluicegate.contracts.load import load_contracts
+from sluicegate.graph.instance import open_instance
 
-from orchestration.contracts.dbt_sources import write_sources
-from orchestration.contracts.load import load_contracts
-from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, TUE, WED, Company, failures, recorded, runs
 
 pytestmark = [pytest.mark.long, pytest.mark.stories(2)]

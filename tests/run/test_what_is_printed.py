@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from sluicegate.gate.findings import Finding, GateReport, Verdict
+from sluicegate.operations.status import Standing
 
-from orchestration.gate.findings import Finding, GateReport, Verdict
-from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
 from tests.typed import sluice
 

@@ -12,8 +12,8 @@ import duckdb
 import psycopg
 import pytest
 from psycopg import sql
+from sluicegate.operations.status import Standing
 
-from orchestration.operations.status import Standing
 from tests.company import MON, Company, failures, held, runs
 from tests.gate.edits import append, both, replace, write
 from tests.prepared import bakery_in, copy_of, database

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.settings import SHARED_DBT_MACROS, Settings
+from sluicegate.core.stages import Stage
+from sluicegate.project.directions import direction_problems
+from sluicegate.project.loading import Project, load_project
+from sluicegate.transformation.manifest import DbtManifest, load_manifest
 
-from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import SHARED_DBT_MACROS, Settings
-from orchestration.core.stages import Stage
-from orchestration.project.directions import direction_problems
-from orchestration.project.loading import Project, load_project
-from orchestration.transformation.manifest import DbtManifest, load_manifest
 from tests.company import BAKERY
 from tests.parses import loaded, own_copy, places_given_back
 from tests.stages.workshop import DBT, change, meta, one_model, open_workshop, sent, write

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sluicegate.core.settings import Settings
+from sluicegate.core.stages import Stage
+from sluicegate.project.loading import load_project
+from sluicegate.project.promoting import carry_out, promotion
+from sluicegate.transformation.manifest import DbtManifest, load_manifest
 
-from orchestration.core.settings import Settings
-from orchestration.core.stages import Stage
-from orchestration.project.loading import load_project
-from orchestration.project.promoting import carry_out, promotion
-from orchestration.transformation.manifest import DbtManifest, load_manifest
 from tests.company import BAKERY, Company
 from tests.parses import own_copy, places_given_back
 from tests.stages.workshop import DBT, change, meta, one_model, open_workshop, sent, write

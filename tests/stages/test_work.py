@@ -5,18 +5,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import ProjectError
+from sluicegate.core.settings import Settings
+from sluicegate.core.stages import Stage, stage_of
+from sluicegate.graph.building import build_definitions
+from sluicegate.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
+from sluicegate.incidents.alerts_file import Names
+from sluicegate.incidents.trouble import RootKind
+from sluicegate.incidents.troubles import find_troubles
+from sluicegate.operations.status import Standing
+from sluicegate.project.loading import expired_in, load_project, warnings_in
+from sluicegate.transformation.identity import ProjectIdentity
 
-from orchestration.core.problems import ProjectError
-from orchestration.core.settings import Settings
-from orchestration.core.stages import Stage, stage_of
-from orchestration.graph.building import build_definitions
-from orchestration.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
-from orchestration.incidents.alerts_file import Names
-from orchestration.incidents.trouble import RootKind
-from orchestration.incidents.troubles import find_troubles
-from orchestration.operations.status import Standing
-from orchestration.project.loading import expired_in, load_project, warnings_in
-from orchestration.transformation.identity import ProjectIdentity
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WED, Company, failures
 from tests.gate.triggers import launch, look
 from tests.parses import loaded, own_copy, places_given_back

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.areas import Area, StorageAccess
+from sluicegate.core.settings import Settings
 
-from orchestration.areas import Area, StorageAccess
-from orchestration.core.settings import Settings
 from tests.storage.azurite import running_azurite
 from tests.storage.memory import MemoryArea
 from tests.storage.s3 import CREDENTIALS, running_s3

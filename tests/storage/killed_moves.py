@@ -14,11 +14,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.operations.retention import move_to_cold
-from orchestration.state.deployment import Deployment
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.operations.retention import move_to_cold
+from sluicegate.state.deployment import Deployment
 
 AFTER_DAYS = 30
 LATER = datetime(2100, 1, 1, tzinfo=UTC)

@@ -9,9 +9,8 @@ from threading import Lock
 from typing import Any, cast
 
 from fsspec.implementations.memory import MemoryFileSystem  # pyright: ignore[reportMissingTypeStubs]
-
-from orchestration.areas import Area, Entry
-from orchestration.areas.objects import ObjectFiles
+from sluicegate.areas import Area, Entry
+from sluicegate.areas.objects import ObjectFiles
 
 _MEMORY = Lock()
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area, digest_of
+from sluicegate.areas.azure import azure_files
+from sluicegate.areas.s3 import s3_files
 
-from orchestration.areas import Area, digest_of
-from orchestration.areas.azure import azure_files
-from orchestration.areas.s3 import s3_files
 from tests.storage.fixtures import KINDS, Storage
 
 SMALL = 2 << 20

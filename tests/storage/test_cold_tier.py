@@ -8,14 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area, digest_of
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.ingestion.originals import drop_folder, keep_originals, original_paths
+from sluicegate.operations.retention import OriginalChanged, move_to_cold
+from sluicegate.state.deployment import Deployment
+from sluicegate.state.records import Drop, DropFile
 
-from orchestration.areas import Area, digest_of
-from orchestration.contracts.model import SourceContract
-from orchestration.core.settings import REPOSITORY
-from orchestration.ingestion.originals import drop_folder, keep_originals, original_paths
-from orchestration.operations.retention import OriginalChanged, move_to_cold
-from orchestration.state.deployment import Deployment
-from orchestration.state.records import Drop, DropFile
 from tests.storage import killed_moves
 from tests.storage.fixtures import Storage
 from tests.storage.killed_moves import AFTER_DAYS, LATER, deployment_in, sales

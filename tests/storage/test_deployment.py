@@ -4,12 +4,12 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.settings import REPOSITORY, Settings, SettingsError
+from sluicegate.state.deployment import Deployment
 
-from orchestration.areas import Area
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.settings import REPOSITORY, Settings, SettingsError
-from orchestration.state.deployment import Deployment
 from tests.storage.fixtures import Storage
 from tests.warehouse.bare import bare
 

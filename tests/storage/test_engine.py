@@ -6,11 +6,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from pydantic import SecretStr
+from sluicegate.areas import Area, StorageAccess, StorageUrlError
+from sluicegate.compute.object_storage import ObjectStorageError, extension_path
+from sluicegate.core.secrets import ByReference
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 
-from orchestration.areas import Area, StorageAccess, StorageUrlError
-from orchestration.compute.object_storage import ObjectStorageError, extension_path
-from orchestration.core.secrets import ByReference
-from orchestration.warehouse.duckdb_file import DuckDBFile
 from tests.storage.fixtures import Storage
 from tests.warehouse.bare import bare
 

@@ -6,16 +6,16 @@ import sys
 from typing import IO, cast
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.core.settings import REPOSITORY
 
-from orchestration.areas import Area
-from orchestration.core.settings import REPOSITORY
 from tests.storage.fixtures import Storage
 
 # Writes 40 MiB of a file, says so, and waits for its end.
 HALF_WRITTEN = """
 import sys
-from orchestration.areas import Area
-from orchestration.core.settings import Settings
+from sluicegate.areas import Area
+from sluicegate.core.settings import Settings
 
 def chunks():
     for _ in range(40):

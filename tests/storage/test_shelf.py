@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from sluicegate.compute.engine import open_engine
+from sluicegate.compute.object_storage import extension_path, object_storage
+from sluicegate.compute.sql import literal
+from sluicegate.publishing.catalogue import Catalogue
+from sluicegate.publishing.delta_log import DataFile, Overtaken
+from sluicegate.publishing.delta_types import delta_schema
+from sluicegate.publishing.shelf import Shelf
 
-from orchestration.compute.engine import open_engine
-from orchestration.compute.object_storage import extension_path, object_storage
-from orchestration.compute.sql import literal
-from orchestration.publishing.catalogue import Catalogue
-from orchestration.publishing.delta_log import DataFile, Overtaken
-from orchestration.publishing.delta_types import delta_schema
-from orchestration.publishing.shelf import Shelf
 from tests.storage.fixtures import Storage
 
 

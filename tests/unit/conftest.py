@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.state.store import StateStore
 
-from orchestration.state.store import StateStore
 from tests.company import BAKERY
 from tests.zones import in_zone
 

@@ -6,10 +6,11 @@ Belongs here: playing the graph's part in the state store. Does not: judging wha
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestration.core.lineage import Lineage
-from orchestration.operations.due import Cursor, Due, find_due
-from orchestration.operations.due_run import DueRun
-from orchestration.state.records import Build, Evidence
+from sluicegate.core.lineage import Lineage
+from sluicegate.operations.due import Cursor, Due, find_due
+from sluicegate.operations.due_run import DueRun
+from sluicegate.state.records import Build, Evidence
+
 from tests.company import Company
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from orchestration.compute.alike import EXACT, Alike, as_number, canonical
-from orchestration.destinations.salesforce.fields import Field, alike_in, comparable_key, comparable_keys
-from orchestration.destinations.strangers import strangers
+from sluicegate.compute.alike import EXACT, Alike, as_number, canonical
+from sluicegate.destinations.salesforce.fields import Field, alike_in, comparable_key, comparable_keys
+from sluicegate.destinations.strangers import strangers
 
 TEXTS = (
     *("A-7", " A-7", "A-7 ", "a-7", "\tA-7\r\n", "\u00a0A-7\u2003", "A 7", "É", "é", "e\u0301", "ß", "ẞ"),

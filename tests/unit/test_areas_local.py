@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import IO, cast
 
 import pytest
-
-from orchestration.areas import Area, StorageUrlError
-from orchestration.core.settings import REPOSITORY
+from sluicegate.areas import Area, StorageUrlError
+from sluicegate.core.settings import REPOSITORY
 
 # Writes half a file, says so, and waits for its end.
 HALF_WRITTEN = """
 import sys
-from orchestration.areas import Area
+from sluicegate.areas import Area
 
 def chunks():
     yield b"half" * 1000

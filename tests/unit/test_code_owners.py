@@ -7,9 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from orchestration.project.code_owners import CodeOwners, load_code_owners, unowned
-from orchestration.project.repository import Repository
+from sluicegate.project.code_owners import CodeOwners, load_code_owners, unowned
+from sluicegate.project.repository import Repository
 
 # GitHub's own example, with what its comments say of each line.
 OF_GITHUB = """\

@@ -2,9 +2,8 @@
 
 import duckdb
 import pytest
-
-from orchestration.compute.constant_casts import wrong_constants
-from orchestration.compute.select_only import Statement
+from sluicegate.compute.constant_casts import wrong_constants
+from sluicegate.compute.select_only import Statement
 
 # {query: the texts that are found}
 QUERIES = {

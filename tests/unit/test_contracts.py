@@ -11,13 +11,13 @@ import pytest
 import yaml
 from jsonschema.validators import validator_for
 from open_data_contract_standard.model import OpenDataContractStandard
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.contracts.patterns import pattern_problem
+from sluicegate.contracts.types import KNOWN, type_problem, value_of
+from sluicegate.core.partitions import Grain
+from sluicegate.core.settings import Settings
 
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.contracts.patterns import pattern_problem
-from orchestration.contracts.types import KNOWN, type_problem, value_of
-from orchestration.core.partitions import Grain
-from orchestration.core.settings import Settings
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 
@@ -488,7 +488,7 @@ def test_a_pattern_is_judged_as_the_engine_judges_it(pattern: str) -> None:
 
 def test_loading_contracts_does_not_import_the_engine() -> None:
     """The graph is loaded in many processes, most of which never open the warehouse."""
-    source = (REPOSITORY / "orchestration/contracts").glob("*.py")
+    source = (REPOSITORY / "orchestration/sluicegate/contracts").glob("*.py")
     at_the_top = re.compile(r"^(import|from) (duckdb|pyarrow|pandas|fastavro|yaml)\b", re.MULTILINE)
     assert [path.name for path in source if at_the_top.search(path.read_text())] == []
 

@@ -15,13 +15,13 @@ import dagster as dg
 import psutil
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
+from sluicegate.core.processes import process_of, this_process
+from sluicegate.graph.crashes import DIED_TAG, STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
+from sluicegate.graph.run_leases import executing, place_tags
+from sluicegate.state.held_lease import LeaseLost
+from sluicegate.state.leases import run_name
+from sluicegate.state.store import StateStore
 
-from orchestration.core.processes import process_of, this_process
-from orchestration.graph.crashes import DIED_TAG, STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
-from orchestration.graph.run_leases import executing, place_tags
-from orchestration.state.held_lease import LeaseLost
-from orchestration.state.leases import run_name
-from orchestration.state.store import StateStore
 from tests.machines import elsewhere
 from tests.unit.test_state_leases import GONE, HOLDERS, HOUR, NAME, held_by
 
@@ -127,8 +127,8 @@ def test_a_run_that_was_buried_is_lost_to_its_process(
 _BURIES = """
 import sys
 import dagster as dg
-from orchestration.graph.crashes import bury_dead_runs
-from orchestration.state.store import StateStore
+from sluicegate.graph.crashes import bury_dead_runs
+from sluicegate.state.store import StateStore
 with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:
     print(bury_dead_runs(instance, StateStore(sys.argv[2]).leases, ask_again=True))
 """

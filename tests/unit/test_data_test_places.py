@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-
-from orchestration.core.lineage import Lineage, Table
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.core.stages import Stage
-from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
-from orchestration.transformation.manifest import DbtManifest
+from sluicegate.core.lineage import Lineage, Table
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.core.stages import Stage
+from sluicegate.transformation.data_test_places import DataTestPlaces, place_tests
+from sluicegate.transformation.manifest import DbtManifest
 
 DAILY, SNAPSHOT, MONTHLY = (Partitioning(grain) for grain in (Grain.DAILY, Grain.SNAPSHOT, Grain.MONTHLY))
 DROP = Partitioning(Grain.DROP, "films")

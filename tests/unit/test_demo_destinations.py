@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-
-from orchestration.core.settings import Settings
-from orchestration.demo.destinations import demo_destinations
+from sluicegate.core.settings import Settings
+from sluicegate.demo.destinations import demo_destinations
 
 
 @pytest.mark.parametrize("alone", [True, False])

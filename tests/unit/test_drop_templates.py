@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from orchestration.contracts.drops import CompleteOn, DropTemplate, default_completion
-from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain, Partitioning, grain_of
+from sluicegate.contracts.drops import CompleteOn, DropTemplate, default_completion
+from sluicegate.core.partitions import SNAPSHOT_PARTITION, Grain, Partitioning, grain_of
 
 TEMPLATES = {
     Grain.HOURLY: [

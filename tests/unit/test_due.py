@@ -1,9 +1,9 @@
 """What is due: one run a partition, when all it needs is there, once for each drop."""
 
 import pytest
+from sluicegate.operations.due import Cursor, Due
+from sluicegate.state.records import Delivery, DeliveryStatus
 
-from orchestration.operations.due import Cursor, Due
-from orchestration.state.records import Delivery, DeliveryStatus
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company
 from tests.unit.records import Ledger
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sluicegate.operations.due import Cursor
 
-from orchestration.operations.due import Cursor
 from tests.observatory import (
     DAY,
     HOURS,

@@ -11,16 +11,16 @@ from types import ModuleType
 
 import pytest
 from pydantic import SecretStr
+from sluicegate.areas import Area, Entry, OnError, StorageAccess, storage_errors
+from sluicegate.core.settings import Settings
+from sluicegate.ingestion.background import NoAnswerYet
+from sluicegate.ingestion.discovery import Discovery
+from sluicegate.ingestion.staging import register_landed
+from sluicegate.operations.due import Cursor, find_due
+from sluicegate.operations.site import Site
+from sluicegate.operations.status import staging_complaints
+from sluicegate.state.deployment import Deployment
 
-from orchestration.areas import Area, Entry, OnError, StorageAccess, storage_errors
-from orchestration.core.settings import Settings
-from orchestration.ingestion.background import NoAnswerYet
-from orchestration.ingestion.discovery import Discovery
-from orchestration.ingestion.staging import register_landed
-from orchestration.operations.due import Cursor, find_due
-from orchestration.operations.site import Site
-from orchestration.operations.status import staging_complaints
-from orchestration.state.deployment import Deployment
 from tests.company import MON, TUE, Company
 from tests.storage.memory import MemoryArea
 from tests.unit.records import Ledger

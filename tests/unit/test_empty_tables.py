@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from orchestration.compute.select_only import Statement
-from orchestration.core.relations import Relation
-from orchestration.core.settings import Settings
-from orchestration.transformation.empty_tables import EmptyTables
+from sluicegate.compute.select_only import Statement
+from sluicegate.core.relations import Relation
+from sluicegate.core.settings import Settings
+from sluicegate.transformation.empty_tables import EmptyTables
 
 MADE, RAW = Relation("marts", "made"), Relation("raw", "t")
 QUERIES = [

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.compute.exact_parquet import exact_rows, reads_back, types_before, write_exact
-from orchestration.compute.row_hash import content_digest, fields_of
+from sluicegate.compute.exact_parquet import exact_rows, reads_back, types_before, write_exact
+from sluicegate.compute.row_hash import content_digest, fields_of
 
 from .sql_values import VALUES, in_every_nesting
 

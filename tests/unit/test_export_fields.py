@@ -8,13 +8,12 @@ from typing import ClassVar
 
 import pytest
 from pydantic import BaseModel, ConfigDict
-
-from orchestration.core.problems import Problem
-from orchestration.core.settings import REPOSITORY
-from orchestration.delivery.export_files import exports, spec
-from orchestration.delivery.export_files.exports import Export, load_exports
-from orchestration.delivery.export_files.spec import ExportSpec
-from orchestration.destinations.base import (
+from sluicegate.core.problems import Problem
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.delivery.export_files import exports, spec
+from sluicegate.delivery.export_files.exports import Export, load_exports
+from sluicegate.delivery.export_files.spec import ExportSpec
+from sluicegate.destinations.base import (
     Capabilities,
     Destination,
     Journal,
@@ -23,7 +22,7 @@ from orchestration.destinations.base import (
     Receipt,
     Shard,
 )
-from orchestration.destinations.registry import destination_types
+from sluicegate.destinations.registry import destination_types
 
 NAME = "exp_shop_orders"
 FILE = f"exports/{NAME}.yml"

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-
-from orchestration.core.settings import REPOSITORY
-from orchestration.delivery.export_files.schema import COMMAND, FILE, export_schema, schema_text
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.delivery.export_files.schema import COMMAND, FILE, export_schema, schema_text
 
 EXPORTS = sorted([*REPOSITORY.glob("exports/*.yml"), *REPOSITORY.glob("tests/companies/*/exports/*.yml")])
 SOUND: dict[str, Any] = {

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sluicegate.delivery.export_files.exported_model import ExportedModel, column_problems, sent_columns
+from sluicegate.delivery.export_files.exports import Export, load_exports
 
-from orchestration.delivery.export_files.exported_model import ExportedModel, column_problems, sent_columns
-from orchestration.delivery.export_files.exports import Export, load_exports
 from tests.unit.conftest import Edit
 
 FILE = "exports/exp_shop_orders.yml"

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from sluicegate.delivery.export_files.exports import load_exports
 
-from orchestration.delivery.export_files.exports import load_exports
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 

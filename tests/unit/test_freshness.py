@@ -4,11 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.freshness import DurationError, duration
+from sluicegate.core.partitions import Grain
+from sluicegate.delivery.export_files.exports import load_exports
 
-from orchestration.contracts.load import load_contracts
-from orchestration.core.freshness import DurationError, duration
-from orchestration.core.partitions import Grain
-from orchestration.delivery.export_files.exports import load_exports
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 

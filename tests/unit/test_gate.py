@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from sluicegate.gate.gate import Finding, Gate, GateClosed, GateReport, Verdict
+from sluicegate.gate.sent_rows import sent_content
+from sluicegate.graph.deliveries_shown import gate_result
+from sluicegate.state.records import Evidence, FailedCheck, Release
+from sluicegate.warehouse.duckdb_file import DuckDBSession, record_version
 
-from orchestration.gate.gate import Finding, Gate, GateClosed, GateReport, Verdict
-from orchestration.gate.sent_rows import sent_content
-from orchestration.graph.deliveries_shown import gate_result
-from orchestration.state.records import Evidence, FailedCheck, Release
-from orchestration.warehouse.duckdb_file import DuckDBSession, record_version
 from tests.company import MON, THU, TUE, WED, Company
 from tests.unit.records import whole_build
 from tests.warehouse.bare import bare

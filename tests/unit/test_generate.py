@@ -10,9 +10,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-
-from orchestration.demo.faults import Fault
-from orchestration.demo.generate import generate_feed
+from sluicegate.demo.faults import Fault
+from sluicegate.demo.generate import generate_feed
 
 START = date(2022, 9, 30)  # A Friday, so that the days run over a Sunday.
 BROKEN = "2022-10-03"

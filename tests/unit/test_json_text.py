@@ -1,8 +1,7 @@
 """One text for one JSON value, as `reconcile` compares what a `jsonb` column gives back."""
 
 import pytest
-
-from orchestration.delivery.json_text import one_text
+from sluicegate.delivery.json_text import one_text
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sluicegate.core.secrets import SecretError, azure
+from sluicegate.core.secrets.by_reference import KEPT_SECONDS, ByReference
+from sluicegate.core.secrets.kinds import reference_of
+from sluicegate.core.settings import Settings
 
-from orchestration.core.secrets import SecretError, azure
-from orchestration.core.secrets.by_reference import KEPT_SECONDS, ByReference
-from orchestration.core.secrets.kinds import reference_of
-from orchestration.core.settings import Settings
 from tests.doubles.key_vault import CLIENT_SECRET, PRINCIPAL, TOKEN, Fault, KeyVaultDouble
 from tests.vaults import kept, vault
 

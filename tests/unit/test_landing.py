@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sluicegate.contracts.drops import DropTemplate
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.ingestion.local_files import files_to_land
 
-from orchestration.contracts.drops import DropTemplate
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.ingestion.local_files import files_to_land
 from tests.company import BAKERY, MON, TUE
 
 ORDERS = load_contracts(BAKERY)[0]["orders"]

@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from sluicegate.compute.sql import quoted
+from sluicegate.core.problems import Problem
+from sluicegate.delivery.export_files.expiry import expired, expired_problems
+from sluicegate.delivery.export_files.exports import Export, load_exports
+from sluicegate.delivery.export_files.last_mile import value_problem
 
-from orchestration.compute.sql import quoted
-from orchestration.core.problems import Problem
-from orchestration.delivery.export_files.expiry import expired, expired_problems
-from orchestration.delivery.export_files.exports import Export, load_exports
-from orchestration.delivery.export_files.last_mile import value_problem
 from tests.unit.conftest import Edit
 
 FILE = "exports/exp_shop_orders.yml"

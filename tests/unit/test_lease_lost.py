@@ -16,12 +16,12 @@ from datetime import timedelta
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sluicegate.core.processes import this_process
+from sluicegate.state import schema
+from sluicegate.state.held_lease import Lease, LeaseLost
+from sluicegate.state.leases import Leases
+from sluicegate.state.store import StateStore
 
-from orchestration.core.processes import this_process
-from orchestration.state import schema
-from orchestration.state.held_lease import Lease, LeaseLost
-from orchestration.state.leases import Leases
-from orchestration.state.store import StateStore
 from tests.lease_holder import holder
 from tests.machines import elsewhere, with_clock
 from tests.unit.test_state_leases import HERE, NAME, engine_of, refused
@@ -55,7 +55,7 @@ class Said(logging.Handler):
 
 @pytest.fixture
 def said() -> Iterator[Said]:
-    handler, logger = Said(), logging.getLogger("orchestration.state")
+    handler, logger = Said(), logging.getLogger("sluicegate.state")
     logger.addHandler(handler)
     yield handler
     logger.removeHandler(handler)

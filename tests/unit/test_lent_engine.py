@@ -5,10 +5,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.compute import engine as local
-from orchestration.compute import lent_engine as kept
-from orchestration.compute.lent_engine import lent_engine
+from sluicegate.compute import engine as local
+from sluicegate.compute import lent_engine as kept
+from sluicegate.compute.lent_engine import lent_engine
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from typing import cast
 
 import dagster as dg
 import pytest
-
-from orchestration.core.lineage import Lineage, Partition, Table, TablePartition
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.graph.partitions import partition_mapping, partitions_definitions
+from sluicegate.core.lineage import Lineage, Partition, Table, TablePartition
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.graph.partitions import partition_mapping, partitions_definitions
 
 HOURLY, DAILY, WEEKLY, MONTHLY = (
     Partitioning(grain) for grain in (Grain.HOURLY, Grain.DAILY, Grain.WEEKLY, Grain.MONTHLY)

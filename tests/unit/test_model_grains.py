@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
-
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.relations import Relation
-from orchestration.transformation.grains import model_partitioning
-from orchestration.transformation.manifest import DbtNode
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.core.relations import Relation
+from sluicegate.transformation.grains import model_partitioning
+from sluicegate.transformation.manifest import DbtNode
 
 HOURLY, DAILY, MONTHLY, SNAPSHOT = (
     Partitioning(grain) for grain in (Grain.HOURLY, Grain.DAILY, Grain.MONTHLY, Grain.SNAPSHOT)

@@ -4,15 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-
-from orchestration.delivery.ledger import Order
-from orchestration.delivery.named_command import fix_with_command, naming_the_command
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import DeliveryKind
+from sluicegate.delivery.ledger import Order
+from sluicegate.delivery.named_command import fix_with_command, naming_the_command
+from sluicegate.destinations.base import DeliveryError, Mode
+from sluicegate.state.records import DeliveryKind
 
 ORDER = Order("exp_items", "2022-10-03", ("item",), Mode.MIRROR, "business_date", model="marts.items")
 RESYNC = Order("exp_items", "", ("item",), Mode.MIRROR, None, model="marts.items", kind=DeliveryKind.RESYNC)
-SOURCES = Path(__file__).parents[2] / "orchestration"
+SOURCES = Path(__file__).parents[2] / "orchestration" / "sluicegate"
 # What messages say, in the words of every destination.
 ASKING = re.compile(r'"[^"`]*\b(?:rerun|run) (?:the|this|again|later)\b[^"`]*"')
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sluicegate.cli import app
+from sluicegate.core.own_account import require_own_account
+from sluicegate.core.settings import Settings, SettingsError
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.core.own_account import require_own_account
-from orchestration.core.settings import Settings, SettingsError
 from tests.company import BAKERY
 
 _NOBODY = 65_534

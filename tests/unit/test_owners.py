@@ -4,11 +4,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sluicegate.contracts.load import load_contracts
+from sluicegate.core.owners import is_address, is_owner
+from sluicegate.delivery.export_files.exports import load_exports
+from sluicegate.graph.owners import asset_owners
 
-from orchestration.contracts.load import load_contracts
-from orchestration.core.owners import is_address, is_owner
-from orchestration.delivery.export_files.exports import load_exports
-from orchestration.graph.owners import asset_owners
 from tests.unit.conftest import Edit
 
 # Domains end in more than seven letters, and in letters beyond ASCII; teams are called anything.

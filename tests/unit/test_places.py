@@ -3,8 +3,7 @@
 import itertools
 
 import pytest
-
-from orchestration.delivery.export_files.places import Places
+from sluicegate.delivery.export_files.places import Places
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sluicegate.core import processes
+from sluicegate.core.processes import boot_seconds, process_of, this_process
 
-from orchestration.core import processes
-from orchestration.core.processes import boot_seconds, process_of, this_process
 from tests.machines import elsewhere
 
 HIGHEST = 2**22  # of numbers, on Linux
@@ -61,9 +61,7 @@ def test_who_has_ended_is_gone_before_anybody_has_waited_for_it(
     assert process.is_gone()
 
 
-_TELLS = (
-    "from orchestration.core.processes import this_process as it; print(it().place, it().number, sep='|')"
-)
+_TELLS = "from sluicegate.core.processes import this_process as it; print(it().place, it().number, sep='|')"
 
 
 @pytest.mark.long

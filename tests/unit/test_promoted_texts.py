@@ -4,8 +4,7 @@ import re
 
 import pytest
 import yaml
-
-from orchestration.project.promoted_texts import entry_of_production, export_of_production, sql_of_production
+from sluicegate.project.promoted_texts import entry_of_production, export_of_production, sql_of_production
 
 OF_WORK = "{owner: ada@bakery.example, expires: 2027-01-31, purpose: Finds out.}"
 TYPES = {"shop": "VARCHAR", "rain mm": "DECIMAL(6,1)"}

@@ -8,9 +8,8 @@ import pickle
 
 import duckdb
 import pytest
-
-from orchestration.compute.select_only import scans
-from orchestration.core.relations import Relation
+from sluicegate.compute.select_only import scans
+from sluicegate.core.relations import Relation
 
 PARTS = [("raw", "sales"), ("a.b", "c"), ("a", "b.c"), ('say "so"', "x; drop table t"), ("Räume", "0")]
 

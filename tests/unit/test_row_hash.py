@@ -16,8 +16,7 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from orchestration.compute.row_hash import (
+from sluicegate.compute.row_hash import (
     content_digest,
     differ,
     digest_of,
@@ -26,7 +25,7 @@ from orchestration.compute.row_hash import (
     row_hash,
     value_hash,
 )
-from orchestration.compute.sql_types import UnknownType
+from sluicegate.compute.sql_types import UnknownType
 
 from .sql_values import VALUES, in_every_nesting
 

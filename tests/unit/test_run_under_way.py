@@ -9,9 +9,9 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._core.test_utils import create_run_for_test
+from sluicegate.graph.sensors import run_queued, run_under_way
+from sluicegate.operations.due_run import RUN_KEY_TAG
 
-from orchestration.graph.sensors import run_queued, run_under_way
-from orchestration.operations.due_run import RUN_KEY_TAG
 from tests.company import MON, TUE
 
 _WAITED_FOR = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUSPENDED"}

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
-
-from orchestration.compute.alike import EXACT, Alike
-from orchestration.compute.same_value import Family, family_of, form_of_row, forms_of, plain_number
-from orchestration.compute.sql import literal
+from sluicegate.compute.alike import EXACT, Alike
+from sluicegate.compute.same_value import Family, family_of, form_of_row, forms_of, plain_number
+from sluicegate.compute.sql import literal
 
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 

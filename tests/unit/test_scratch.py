@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sluicegate.core.scratch import scratch_directory
 
-from orchestration.core.scratch import scratch_directory
 from tests.machines import elsewhere
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -16,7 +16,7 @@ NOBODY = 2**22
 _CODE = """
 import sys
 from pathlib import Path
-from orchestration.core.scratch import scratch_directory
+from sluicegate.core.scratch import scratch_directory
 with scratch_directory(Path(sys.argv[1])) as made:
     (made / "rows").write_text("Ada")
     print(made, flush=True)

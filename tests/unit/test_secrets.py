@@ -17,11 +17,11 @@ import pytest
 import typer
 from dagster._utils.error import serializable_error_info_from_exc_info
 from rich.console import Console
+from sluicegate.core.secrets import ByReference, SecretError
+from sluicegate.core.secrets.redaction import REDACTED, keep_out, redacted, secrets_in
+from sluicegate.core.settings import Settings, SettingsError
 from typer.testing import CliRunner
 
-from orchestration.core.secrets import ByReference, SecretError
-from orchestration.core.secrets.redaction import REDACTED, keep_out, redacted, secrets_in
-from orchestration.core.settings import Settings, SettingsError
 from tests.canaries import forms, found_in
 
 VARIABLE = "SLUICE_CONNECTION_CRM"
@@ -114,7 +114,7 @@ def test_a_variable_is_read_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> 
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that reads two kinds, as pip would leave it."""
     (tmp_path / "vaulted.py").write_text(
-        "from orchestration.core.secrets import SecretError\n"
+        "from sluicegate.core.secrets import SecretError\n"
         "def read(address):\n"
         "    if address == '//gone':\n"
         "        raise SecretError('no such path', 'a path', 'type `vault kv put`')\n"

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from orchestration.core.settings import Settings, SettingsError
+from sluicegate.core.settings import Settings, SettingsError
 
 # What is left of a connection string that was copied in a hurry; `hush` stands for what nobody may see.
 CUT_OFF = (

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from orchestration.core.severity import Severity
-from orchestration.quality.suites import Rule
-from orchestration.transformation.runner import DbtStatus
+from sluicegate.core.severity import Severity
+from sluicegate.quality.suites import Rule
+from sluicegate.transformation.runner import DbtStatus
 
 
 def test_of_a_suites_words_one_holds() -> None:

@@ -13,8 +13,7 @@ import duckdb
 import pyarrow
 import pyarrow.parquet
 import pytest
-
-from orchestration.compute.engine import shared_engine
+from sluicegate.compute.engine import shared_engine
 
 
 def test_a_temporary_table_is_seen_by_its_own_connection_alone() -> None:

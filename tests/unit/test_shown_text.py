@@ -3,9 +3,8 @@
 import traceback
 
 import pytest
-
-from orchestration.core.problems import ProjectChanged
-from orchestration.core.shown_text import (
+from sluicegate.core.problems import ProjectChanged
+from sluicegate.core.shown_text import (
     NOTHING_CLASSIFIED,
     Near,
     Undisclosed,
@@ -14,6 +13,7 @@ from orchestration.core.shown_text import (
     shown,
     shown_code,
 )
+
 from tests.canaries import found_in
 
 VALUE = "Zq07vkxw Schmidt@example.org"

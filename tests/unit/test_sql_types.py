@@ -2,8 +2,7 @@
 
 import duckdb
 import pytest
-
-from orchestration.compute.sql_types import SqlType, UnknownType, parse_type, without_names
+from sluicegate.compute.sql_types import SqlType, UnknownType, parse_type, without_names
 
 INTEGER, TEXT = SqlType("INTEGER"), SqlType("VARCHAR")
 

@@ -3,8 +3,7 @@
 from typing import LiteralString
 
 import pytest
-
-from orchestration.core.stages import Stage, stage_of
+from sluicegate.core.stages import Stage, stage_of
 
 WORK: tuple[LiteralString, ...] = (
     "dbt_project/models/work/wrk_a.sql",

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
-from orchestration.state.deliveries import LeaseLost
-from orchestration.state.records import Base, Delivery, DeliveryKind, DeliveryStatus
-from orchestration.state.store import StateStore
+from sluicegate.state.deliveries import LeaseLost
+from sluicegate.state.records import Base, Delivery, DeliveryKind, DeliveryStatus
+from sluicegate.state.store import StateStore
 
 EXPORT, DAY, NEXT_DAY = "exp_orders", "2024-01-01", "2024-01-02"
 UNSENT = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED)

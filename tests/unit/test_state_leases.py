@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-
-from orchestration.core.processes import Process, boot_seconds, this_process
-from orchestration.state import schema
-from orchestration.state.deliveries import LeaseLost
-from orchestration.state.held_lease import lasting
-from orchestration.state.leases import LeaseTimeout
-from orchestration.state.records import Delivery
-from orchestration.state.store import StateStore
+from sluicegate.core.processes import Process, boot_seconds, this_process
+from sluicegate.state import schema
+from sluicegate.state.deliveries import LeaseLost
+from sluicegate.state.held_lease import lasting
+from sluicegate.state.leases import LeaseTimeout
+from sluicegate.state.records import Delivery
+from sluicegate.state.store import StateStore
 
 NAME = "postgres db/public.table"
 HOUR = 3_600.0

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestration.state.records import ForgottenKey, RefusedKey
-from orchestration.state.store import StateStore
+from sluicegate.state.records import ForgottenKey, RefusedKey
+from sluicegate.state.store import StateStore
 
 NOW = datetime(2024, 1, 2, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

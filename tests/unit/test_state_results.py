@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.core.severity import Severity
+from sluicegate.state.metrics import Measured
+from sluicegate.state.results import Judgement, KeptRule
+from sluicegate.state.store import StateStore
+from sluicegate.state.upgrade import FORM, RecordsTooNew
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.core.severity import Severity
-from orchestration.state.metrics import Measured
-from orchestration.state.results import Judgement, KeptRule
-from orchestration.state.store import StateStore
-from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.unit.test_state_leases import engine_of
 
 ORDERS, SHOPS = "staging.stg_orders", "raw.shops"

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
-from orchestration.state.records import Build, Drop, DropFile, Evidence, FailedCheck, Hold, Release
-from orchestration.state.store import StateStore
+from sluicegate.state.records import Build, Drop, DropFile, Evidence, FailedCheck, Hold, Release
+from sluicegate.state.store import StateStore
 
 
 def drop(store: StateStore, content: str, *, stamp: str = "s", day: str = "2024-01-01") -> Drop:

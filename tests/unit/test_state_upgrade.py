@@ -5,10 +5,10 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
+from sluicegate.state import schema
+from sluicegate.state.records import Delivery, DeliveryKind, DeliveryStatus
+from sluicegate.state.store import StateStore
 
-from orchestration.state import schema
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
-from orchestration.state.store import StateStore
 from tests.unit.test_state_leases import engine_of
 
 # Deliveries as version 0.1 kept them; what it had besides is as it was.

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from sluicegate.core.partitions import Grain
+from sluicegate.core.problems import Problem
+from sluicegate.quality.expectation_types import expectation_types
+from sluicegate.quality.suite_rules import JudgedTable, rule_problems, table_problems
+from sluicegate.quality.suites import load_suites
 
-from orchestration.core.partitions import Grain
-from orchestration.core.problems import Problem
-from orchestration.quality.expectation_types import expectation_types
-from orchestration.quality.suite_rules import JudgedTable, rule_problems, table_problems
-from orchestration.quality.suites import load_suites
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 

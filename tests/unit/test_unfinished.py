@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from sluicegate.core.problems import Problem
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.project.unfinished import unfinished_in
 
-from orchestration.core.problems import Problem
-from orchestration.core.settings import REPOSITORY
-from orchestration.project.unfinished import unfinished_in
 from tests.company import BAKERY
 
 CONTRACT = """\

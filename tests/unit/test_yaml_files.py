@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-
-from orchestration.core.problems import Problem
-from orchestration.core.yaml_files import YamlFile, read_yaml, yaml_folder
+from sluicegate.core.problems import Problem
+from sluicegate.core.yaml_files import YamlFile, read_yaml, yaml_folder
 
 TEXT = """\
 # a comment

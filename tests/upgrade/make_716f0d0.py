@@ -31,14 +31,14 @@ from typing import Any
 import sqlalchemy as sa
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from pydantic import SecretStr
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.graph.crashes import STARTED_BY_TAG
+from sluicegate.graph.instance import open_instance
+from sluicegate.operations.due_run import RUN_KEY_TAG
+from sluicegate.state import schema
+from sluicegate.state.moments import utc
+from sluicegate.state.store import StateStore
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.graph.crashes import STARTED_BY_TAG
-from orchestration.graph.instance import open_instance
-from orchestration.operations.due_run import RUN_KEY_TAG
-from orchestration.state import schema
-from orchestration.state.moments import utc
-from orchestration.state.store import StateStore
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company, held, runs
 from tests.gate.conditions import weather
 from tests.gate.deployments import deployed

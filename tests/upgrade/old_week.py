@@ -23,9 +23,9 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+from sluicegate.core.settings import Settings
+from sluicegate.graph.instance import open_instance
 
-from orchestration.core.settings import Settings
-from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, Company
 
 KEPT = Path(__file__).parent / "716f0d0"

@@ -5,8 +5,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from sluicegate.state.deployment import Deployment
 
-from orchestration.state.deployment import Deployment
 from tests.company import FRI, MON, WED, Company, recorded
 from tests.upgrade.old_week import SAT
 from tests.warehouse.bare import bare

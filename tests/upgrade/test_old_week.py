@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from sluicegate.cli.main import app
+from sluicegate.operations.status import Standing
+from sluicegate.state.records import DeliveryStatus
 from typer.testing import CliRunner
 
-from orchestration.cli.main import app
-from orchestration.operations.status import Standing
-from orchestration.state.records import DeliveryStatus
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company
 from tests.upgrade.old_week import NEXT_MON, SAT, SUN
 

@@ -9,16 +9,16 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.reported import report
+from sluicegate.operations.status import Standing
+from sluicegate.state.held_lease import LeaseLost
+from sluicegate.state.kusto_fills import Fill
+from sluicegate.state.kusto_objects import Deployed
+from sluicegate.state.ops_views import VIEWS
+from sluicegate.state.store import StateStore
+from sluicegate.state.upgrade import FORM, RecordsTooNew
 
-from orchestration.graph.instance import open_instance
-from orchestration.graph.reported import report
-from orchestration.operations.status import Standing
-from orchestration.state.held_lease import LeaseLost
-from orchestration.state.kusto_fills import Fill
-from orchestration.state.kusto_objects import Deployed
-from orchestration.state.ops_views import VIEWS
-from orchestration.state.store import StateStore
-from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.typed import sluice
 from tests.upgrade.old_week import NEXT_MON, SAT, SUN

@@ -4,8 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import duckdb
-
-from orchestration.warehouse.base import Warehouse
+from sluicegate.warehouse.base import Warehouse
 
 
 @contextmanager

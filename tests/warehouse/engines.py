@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.warehouse.base import Warehouse
-from orchestration.warehouse.duckdb_file import DuckDBFile
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.warehouse.base import Warehouse
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 
 
 @dataclass(frozen=True)

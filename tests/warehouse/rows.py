@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from orchestration.compute.engine import open_engine
-from orchestration.compute.sql import literal
-from orchestration.warehouse.base import Rows, Session, Version
+from sluicegate.compute.engine import open_engine
+from sluicegate.compute.sql import literal
+from sluicegate.warehouse.base import Rows, Session, Version
 
 RAW, BESIDE = "raw.orders", "quarantine.orders"
 COLUMNS = {"item": "INTEGER", "note": "VARCHAR", "_partition_key": "VARCHAR", "_drop": "INTEGER"}

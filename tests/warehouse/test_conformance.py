@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sluicegate.compute.engine import open_engine
+from sluicegate.compute.row_hash import content_digest, fields_of
+from sluicegate.compute.sql import quoted
+from sluicegate.warehouse.base import OtherType, Rows, Version, Warehouse
 
-from orchestration.compute.engine import open_engine
-from orchestration.compute.row_hash import content_digest, fields_of
-from orchestration.compute.sql import quoted
-from orchestration.warehouse.base import OtherType, Rows, Version, Warehouse
 from tests.warehouse.engines import ENGINES, another_process
 from tests.warehouse.rows import BESIDE, COLUMNS, MON, RAW, TUE, held, load, parquet
 

@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from sluicegate.core.settings import REPOSITORY
+from sluicegate.warehouse import base
 
-from orchestration.core.settings import REPOSITORY
-from orchestration.warehouse import base
-
-PRODUCT = REPOSITORY / "orchestration"
+PRODUCT = REPOSITORY / "orchestration" / "sluicegate"
 
 
 def users() -> set[str]:

@@ -8,10 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from pydantic import SecretStr
-
-from orchestration.areas import Area, StorageAccess
-from orchestration.compute.engine import beside
-from orchestration.warehouse.duckdb_file import DuckDBFile
+from sluicegate.areas import Area, StorageAccess
+from sluicegate.compute.engine import beside
+from sluicegate.warehouse.duckdb_file import DuckDBFile
 
 pytestmark = pytest.mark.long
 OPEN = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('select 1')"

@@ -6,8 +6,7 @@ Does not belong here: expectations (`test_conformance` has them), a vendor's way
 from importlib import import_module
 
 import pytest
-
-from orchestration.destinations.base import Mode
+from sluicegate.destinations.base import Mode
 
 from .base import Case
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from sluicegate.destinations.adx import AdxDestination
+from sluicegate.destinations.base import Destination
 
-from orchestration.destinations.adx import AdxDestination
-from orchestration.destinations.base import Destination
 from tests.doubles.kusto import Kusto
 from tests.doubles.kusto_storage import StorageAccount, running_storage
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-
-from orchestration.destinations.base import Destination, Scope
+from sluicegate.destinations.base import Destination, Scope
 
 # What the tests send: the first three always, the others where values of every kind are sent. A case whose
 # destination has to know fields beforehand makes all of them, under the names it gives them in `names`.

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.destinations.blob import BlobDestination
 
-from orchestration.areas import Area
-from orchestration.destinations.blob import BlobDestination
 from tests.storage import fixtures
 from tests.storage.fixtures import Storage
 from tests.storage.s3 import CREDENTIALS

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from sluicegate.destinations.base import Destination
+from sluicegate.destinations.braze import BrazeDestination
+from sluicegate.destinations.braze.events import BrazeEventsDestination
 
-from orchestration.destinations.base import Destination
-from orchestration.destinations.braze import BrazeDestination
-from orchestration.destinations.braze.events import BrazeEventsDestination
 from tests.doubles.braze import API_KEY, BrazeDouble
 from tests.doubles.serving import serve
 

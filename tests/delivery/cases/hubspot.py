@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from sluicegate.destinations.base import Destination
+from sluicegate.destinations.hubspot import HubSpotDestination
 
-from orchestration.destinations.base import Destination
-from orchestration.destinations.hubspot import HubSpotDestination
 from tests.doubles.hubspot import TOKEN, HubSpotDouble, Property
 from tests.doubles.serving import serve
 

@@ -6,9 +6,8 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-
-from orchestration.destinations.base import Destination
-from orchestration.destinations.postgres import PostgresDestination
+from sluicegate.destinations.base import Destination
+from sluicegate.destinations.postgres import PostgresDestination
 
 from .base import Case
 

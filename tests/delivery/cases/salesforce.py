@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
+from sluicegate.destinations.base import Destination
+from sluicegate.destinations.salesforce import SalesforceDestination
 
-from orchestration.destinations.base import Destination
-from orchestration.destinations.salesforce import SalesforceDestination
 from tests.doubles.salesforce import CLIENT_ID, CLIENT_SECRET, SalesforceDouble
 from tests.doubles.salesforce_records import Field
 from tests.doubles.serving import serve

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sluicegate.destinations.webhook import WebhookDestination
 
-from orchestration.destinations.webhook import WebhookDestination
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 

@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestration.core.settings import Settings
-from orchestration.graph.deciding import NotDecidable, approve
-from orchestration.graph.finished import Finished
-from orchestration.graph.headless import judge, rerun, run_everything
-from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import NotReleasable, Request, release
-from orchestration.state.records import DeliveryStatus
+from sluicegate.core.settings import Settings
+from sluicegate.graph.deciding import NotDecidable, approve
+from sluicegate.graph.finished import Finished
+from sluicegate.graph.headless import judge, rerun, run_everything
+from sluicegate.graph.instance import open_instance
+from sluicegate.graph.releasing import NotReleasable, Request, release
+from sluicegate.state.records import DeliveryStatus
+
 from tests.company import NO_WAIT, Company
 from tests.gate.model.chronicle import Chronicle
 from tests.gate.model.facts import BY_RELATION, EXPORTS, TABLES, Files, Place, Rows

@@ -8,7 +8,8 @@ destination it says itself.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import assert_never
 
-from orchestration.state.records import DeliveryStatus
+from sluicegate.state.records import DeliveryStatus
+
 from tests.gate.model.chronicle import Chronicle
 from tests.gate.model.company import Kiosk, Planned, Recorded
 from tests.gate.model.facts import CONTRACT, DAYS, TABLES, WHOLE, Place, Rows, named

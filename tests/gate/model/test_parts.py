@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from sluicegate.delivery.ledger import MadeBy
+from sluicegate.gate.findings import Finding, Verdict
+from sluicegate.gate.walk import Walk
 
-from orchestration.delivery.ledger import MadeBy
-from orchestration.gate.findings import Finding, Verdict
-from orchestration.gate.walk import Walk
 from tests.gate.model.conftest import Kiosks
 from tests.gate.model.interpreter import run
 from tests.gate.model.sequences import SEQUENCES

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.state.store import StateStore
 from tests.storage.memory import MemoryArea
 
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from fsspec.implementations.memory import MemoryFileSystem  # pyright: ignore[reportMissingTypeStubs]
+from sluicegate.areas import Area
+from sluicegate.contracts.drops import CompleteOn, Completion, DropTemplate, default_completion
+from sluicegate.contracts.load import load_contracts
+from sluicegate.contracts.model import SourceContract
+from sluicegate.core.partitions import Grain, Partitioning
+from sluicegate.ingestion.staging import Scan
 
-from orchestration.areas import Area
-from orchestration.contracts.drops import CompleteOn, Completion, DropTemplate, default_completion
-from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.ingestion.staging import Scan
 from tests.company import BAKERY
 
 CONTRACTS = load_contracts(BAKERY)[0]

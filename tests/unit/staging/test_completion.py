@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state.store import StateStore
 from tests.company import MON
 from tests.unit.staging.support import LISTED, NOON, PARTS, RESTING, CountingArea, clock, said, write
 

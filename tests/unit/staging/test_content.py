@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from sluicegate.areas import Area, Entry, OnError
+from sluicegate.contracts.model import SourceContract
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state.drops import Drops
+from sluicegate.state.moments import now
+from sluicegate.state.records import Drop
+from sluicegate.state.store import StateStore
 from sqlalchemy import create_engine
 
-from orchestration.areas import Area, Entry, OnError
-from orchestration.contracts.model import SourceContract
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state.drops import Drops
-from orchestration.state.moments import now
-from orchestration.state.records import Drop
-from orchestration.state.store import StateStore
 from tests.company import MON, TUE
 from tests.unit.staging.support import NOON, ORDERS, PARTS, RESTING, announce, clock, said, write
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.contracts.model import SourceContract
+from sluicegate.ingestion.landing import land
+from sluicegate.ingestion.staging import register_landed
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.contracts.model import SourceContract
-from orchestration.ingestion.landing import land
-from orchestration.ingestion.staging import register_landed
-from orchestration.state.store import StateStore
 from tests.company import MON, TUE
 from tests.unit.staging.support import LISTED, ORDERS, PARTS, RESTING, WEATHER, clock
 

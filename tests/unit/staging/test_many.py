@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.core.partitions import Grain
+from sluicegate.ingestion.changes import Changes, Listing
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.core.partitions import Grain
-from orchestration.ingestion.changes import Changes, Listing
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state.store import StateStore
 from tests.company import MON, TUE, WED
 from tests.unit.staging.support import NOON, ORDERS, CountingArea, announce, clock, cut_by, write
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.core.partitions import Grain
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state.records import DropFile
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.core.partitions import Grain
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state.records import DropFile
-from orchestration.state.store import StateStore
 from tests.company import MON
 from tests.unit.staging.support import NOON, ORDERS, PARTS, SHOPS, clock, cut_by, said, write
 

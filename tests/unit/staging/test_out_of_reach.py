@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.ingestion import changes
+from sluicegate.ingestion.staging import Scan, complaints_about, register_landed
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.ingestion import changes
-from orchestration.ingestion.staging import Scan, complaints_about, register_landed
-from orchestration.state.store import StateStore
 from tests.company import MON, TUE, WED
 from tests.unit.staging.support import ORDERS, PARTS, RESTING, announce, said, write
 
@@ -161,8 +161,8 @@ def test_a_part_that_cannot_be_seen_keeps_its_whole_drop_waiting(staging: Area, 
 
 AS_NOBODY = """
 import os, sys
-from orchestration.areas import Area
-import orchestration.areas.local
+from sluicegate.areas import Area
+import sluicegate.areas.local
 os.setgid(65534); os.setuid(65534)
 why = {}
 found = [entry.path for entry in Area(sys.argv[1]).listing(sys.argv[2], why.__setitem__)]

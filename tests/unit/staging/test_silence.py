@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.core.partitions import Grain
+from sluicegate.ingestion.gaps import NO_DROP_DIGEST
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.core.partitions import Grain
-from orchestration.ingestion.gaps import NO_DROP_DIGEST
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state.store import StateStore
 from tests.company import MON, THU, TUE, WED
 from tests.unit.staging.support import ORDERS, WEATHER, announce, cut_by
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from sluicegate.areas import Area
+from sluicegate.ingestion.staging import Scan, register_landed
+from sluicegate.state.store import StateStore
 
-from orchestration.areas import Area
-from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.state.store import StateStore
 from tests.company import MON
 from tests.unit.staging.support import LISTED, NOON, ORDERS, PARTS, RESTING, clock, cut_by, said, write
 

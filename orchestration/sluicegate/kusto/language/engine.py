@@ -5,7 +5,8 @@ Belongs here: its start and end, questions and answers. Does not belong here: wh
 
 The parser is the npm package `@kusto/language-service-next`, which is Microsoft's C# made JavaScript; V8
 runs it (`mini-racer`, the extra `sluicegate[kusto]`). Starting costs some 0.3 s of processor, the first
-command 1.5 s, each next one 0.1 s, a query 1 to 30 ms. So nobody starts it for what is known (`kusto.parsed`).
+command 1.5 s, each next one 0.1 s, a query 1 to 30 ms. So it is not started for what is
+known (`kusto.parsed`).
 """
 
 import json

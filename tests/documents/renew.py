@@ -8,7 +8,7 @@ from orchestration.incidents import alerts_schema
 from orchestration.kusto import database_file
 from orchestration.project import environments_file
 from orchestration.review import review
-from tests.documents import answers, commands, impact_schema, operations, rules, values
+from tests.documents import answers, commands, impact_schema, operations, rules, runbook, values
 
 
 def main() -> None:
@@ -16,6 +16,9 @@ def main() -> None:
     for made in (commands, answers, values, impact_schema, operations, rules):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
+    for page, text in runbook.pages().items():
+        page.write_text(text)
+        sys.stdout.write(f"{page}\n")
     for schema in (alerts_schema, environments_file, database_file, diff_report, review):
         page = REPOSITORY / schema.SCHEMA_FILE
         page.write_text(schema.schema_text())

@@ -1,6 +1,6 @@
 """The command that tells what to do about an error's code.
 
-Belongs here: an entry of the runbook as a terminal shows it. Does not: the entries, which are the runbook's own.
+Belongs here: an entry of the runbook as a terminal shows it. Does not: the entries, which `codes` has.
 """
 
 import re
@@ -22,7 +22,7 @@ def explain(
     code: Annotated[str | None, typer.Argument(help="The code at the end of an error, as SLU-D002.")] = None,
     json: Json = False,
 ) -> None:
-    """Tell what an error's code means: what to click, what to type, when it is over; without one, list all codes."""
+    """Tell what to click and to type about an error, by the code at its end; without one, list all codes."""
     from orchestration.codes.reading import entries
 
     with errors_told():
@@ -42,7 +42,9 @@ def _entry(typed: str) -> "Entry":
 
     code = f"SLU-{typed.upper().removeprefix('SLU-')}"
     if code in retired():
-        raise ValueError(f"code {code} is retired: no error has it any more; the list without a code has all others")
+        raise ValueError(
+            f"code {code} is retired: no error has it any more; the list without a code has all others"
+        )
     if code not in entries():
         raise ValueError(f"there is no code {code}; {did_you_mean(code, entries())}")
     return entries()[code]

@@ -1,11 +1,12 @@
 """Codes of errors: each names the one entry of the runbook that has the fix.
 
-Belongs here: what a code is, where its entry stands, how a text carries one. The entries are `entries/*.md`, which
-ship with the package and make `docs/runbook/`. Does not belong here: which error has which code, as that is said
-where it is raised. This is the lowest room, so it imports none of ours, and reads no file when it is imported.
+Belongs here: what a code is, where its entry stands, how a text carries one. The entries are files of
+`entries/`, which ship with the package and make `docs/runbook/`. Does not belong here: which error has which
+code, as that is said where it is raised. This is the lowest room: it imports none of ours.
 
-A code is `SLU-`, an area's letter and three digits. One code is one fix, whatever words lead to it. A code stays for
-good: texts on record, tickets and searches name it. One that is given up goes to `entries/retired.txt`.
+A code is `SLU-`, an area's letter and three digits. One code is one fix, whatever words lead to it. A code
+stays for good: texts on record, tickets and searches name it. One that is given up goes to
+`orchestration/codes/entries/retired.txt`.
 """
 
 import re
@@ -44,6 +45,7 @@ AREAS: Mapping[str, Area] = MappingProxyType(
     }
 )
 _CODE = re.compile(rf"SLU-[{''.join(AREAS)}]\d{{3}}")
+_ENDS_CODED = re.compile(rf"\[{_CODE.pattern}: [^\]\s]+\]$")
 _CARRIED = re.compile(rf" \[({_CODE.pattern}): [^\]\s]+\]")
 
 
@@ -58,8 +60,8 @@ def place(code: str) -> str:
 
 
 def coded(text: str, code: str) -> str:
-    """Return the text with its code and the entry's place at the end; unchanged without a code or with one there."""
-    return f"{text} [{code}: {place(code)}]" if code and not codes_in(text[text.rfind(" [") :]) else text
+    """Return the text with its code and the entry's place at the end; as it is where one stands there."""
+    return f"{text} [{code}: {place(code)}]" if code and not _ENDS_CODED.search(text) else text
 
 
 def codes_in(text: str) -> list[str]:

@@ -1,10 +1,11 @@
 """The entries of the runbook, as they lie in the package.
 
-Belongs here: their form, and reading them. Does not: the pages, which are made of them (`tests/documents/runbook.py`),
-and how a terminal shows one.
+Belongs here: their form, and reading them. Does not: the pages, which are made of them
+(`tests/documents/runbook.py`), and how a terminal shows one.
 
-An entry is `entries/D001.md`: lines `name: value`, an empty line, then its parts as Markdown, each begun by its name
-in bold, as `**See.**`. Links stand as the pages need them, but `(SLU-D001)` for another entry.
+An entry is a file as `orchestration/codes/entries/D001.md`: lines `name: value`, an empty line, then its
+parts as Markdown, each begun by its name in bold, as `**See.**`. Links stand as the pages need them, but
+`(SLU-D001)` for another entry.
 """
 
 import re
@@ -19,7 +20,7 @@ from orchestration.codes import AREAS, Area, is_code
 # `Do` is left out where clicking or typing is all there is to do.
 PARTS = ("See", "Why", "Do", "Click", "Type", "Done")
 _PART = re.compile(rf"^\*\*({'|'.join(PARTS)})\.\*\*\s*", re.MULTILINE)
-_FOLDER = files(__package__) / "entries"
+_FOLDER = files("orchestration.codes") / "entries"
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def _read(code: str, text: str) -> Entry:
     pieces = _PART.split(body)
     parts = dict(zip(pieces[1::2], (piece.strip() for piece in pieces[2::2]), strict=True))
     if unknown := said.keys() - {"title", "sees", "was", "met"}:
-        raise AssertionError(f"{code}: {sorted(unknown)} are no lines of an entry's head")
+        raise ValueError(f"{code}: {sorted(unknown)} are no lines of an entry's head")
     return Entry(
-        code, said["title"], MappingProxyType(parts), said.get("sees", ""), tuple(said.get("was", "").split()),
-        said.get("met") == "by a person", body.strip(),
+        code, said["title"], MappingProxyType(parts), said.get("sees", ""),
+        tuple(said.get("was", "").split()), said.get("met") == "by a person", body.strip(),
     )  # fmt: skip

@@ -65,8 +65,8 @@ class Door:
                 continue
             yield from class_problems(export, self.flow, _fields(self.graph, export), file_of(export))
             yield from (
-                export.file.problem(what, expected=expected, mend=mend, at=_CLASSES)
-                for what, expected, mend in self._deciding(export, Indirect.REFUSE)
+                export.file.problem(what, expected=expected, fix=fix, at=_CLASSES)
+                for what, expected, fix in self._deciding(export, Indirect.REFUSE)
             )
 
     def _is_known(self, export: Export) -> bool:
@@ -84,9 +84,9 @@ class Door:
     def warnings(self, exports: Iterable[Export]) -> list[Problem]:
         """Return what a person should look at, and keeps nothing from loading."""
         return [
-            export.file.problem(what, expected=expected, mend=mend, at=_CLASSES)
+            export.file.problem(what, expected=expected, fix=fix, at=_CLASSES)
             for export in exports
-            for what, expected, mend in self._deciding(export, Indirect.WARN)
+            for what, expected, fix in self._deciding(export, Indirect.WARN)
         ]
 
     def resting(
@@ -162,7 +162,7 @@ def class_problems(
             yield export.file.problem(
                 f"field `{field}` is {class_}: {flow.shown(place, class_)}",
                 expected=f"data of the classes that this destination may receive: {_listed(export)}",
-                mend=f"take it out of {file}; mask it in its contract, or send a measure, where"
+                fix=f"take it out of {file}; mask it in its contract, or send a measure, where"
                 f" contracts/classes.yml has a rule that lowers {class_}; add {class_} to `classes` once its"
                 f" owner agrees; or write an exception in the column's meta: `{EXCEPTION % (class_, '…')}`",
                 at=_CLASSES,

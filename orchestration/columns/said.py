@@ -71,9 +71,9 @@ class DbtWords:
         """Return file and line of what is said in a column's meta."""
         return self._lines.of_column(self._content["nodes"][said.node.unique_id], said.column, *below)
 
-    def problem(self, said: Said, what: str, expected: str, mend: str, *below: str) -> Problem:
+    def problem(self, said: Said, what: str, expected: str, fix: str, *below: str) -> Problem:
         """Return a problem at what is said in a column's meta."""
-        return Problem(*self.place(said, *below), what, expected, mend)
+        return Problem(*self.place(said, *below), what, expected, fix)
 
     def _read(self, node: DbtNode) -> Iterator[Said]:
         described: Mapping[str, Mapping[str, Any]] = (
@@ -116,13 +116,13 @@ class DbtWords:
             name = str(detail["loc"][0])
             if detail["type"] == "extra_forbidden":
                 what, expected = f"{where} has an unknown field `{name}`", f"one of: {', '.join(fields)}"
-                mend = did_you_mean(name, fields)
+                fix = did_you_mean(name, fields)
             elif detail["type"] == "missing":
-                what, expected, mend = f"{where} has no `{name}`", f"all of: {', '.join(fields)}", "add it"
+                what, expected, fix = f"{where} has no `{name}`", f"all of: {', '.join(fields)}", "add it"
             else:
                 what = f"`{name}` of {where} is {detail['input']!r}"
-                expected, mend = _EXPECTED.get(name, "a text that says it"), "correct the value"
-            yield self.problem(said, what, expected, mend, DECLASSIFIED, name)
+                expected, fix = _EXPECTED.get(name, "a text that says it"), "correct the value"
+            yield self.problem(said, what, expected, fix, DECLASSIFIED, name)
 
     def _word_problems(self, said: Said, where: str, exception: Declassified) -> Iterator[Problem]:
         for name, word in (("from", exception.from_), ("to", exception.to)):

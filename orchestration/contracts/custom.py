@@ -29,21 +29,21 @@ class CustomProperties:
                 file.complain(
                     f"unknown custom property `{name}`",
                     expected=f"one of: {', '.join(sorted(known))}",
-                    mend=did_you_mean(name, known),
+                    fix=did_you_mean(name, known),
                     at=(*self._at, index, "property"),
                 )
             elif name in self._values:
                 file.complain(
                     f"custom property `{name}` stands twice", expected="one of each",
-                    mend="remove one of them", at=(*self._at, index, "property"),
+                    fix="remove one of them", at=(*self._at, index, "property"),
                 )  # fmt: skip
             self._places[name] = index
             self._values[name] = item.get("value")
 
-    def problem(self, name: str, what: str, expected: str, mend: str) -> None:
+    def problem(self, name: str, what: str, expected: str, fix: str) -> None:
         """Note what is wrong with a property."""
         at = (*self._at, self._places[name], "value") if name in self._places else self._at
-        self._file.complain(what, expected=expected, mend=mend, at=at)
+        self._file.complain(what, expected=expected, fix=fix, at=at)
 
     def has(self, name: str) -> bool:
         """Whether the property is there."""
@@ -67,7 +67,7 @@ class CustomProperties:
             at = (*self._at, self._places[name], "value", *within)
             self._file.complain(
                 f"`{name}` has `{self._file.written(*at) or value}`, which is no text to YAML",
-                expected="a text", mend="write it in quotes", at=at,
+                expected="a text", fix="write it in quotes", at=at,
             )  # fmt: skip
         return str(value)
 

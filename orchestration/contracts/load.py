@@ -51,7 +51,7 @@ def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[P
             file.complain(
                 f"a second contract for `{contract.name}`",
                 expected=f"one contract a source ({other.file.name} is the other), whatever the case",
-                mend="rename or merge them",
+                fix="rename or merge them",
                 at=("schema", 0, "name"),
             )
         contracts[contract.name] = contract
@@ -70,7 +70,7 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
         file.complain(
             f"{len(tables)} schema objects and {len(servers)} servers",
             expected="one of each: a contract is for one source",
-            mend="split the contract",
+            fix="split the contract",
             at=("schema",) if len(tables) != 1 else ("servers",),
         )
         return None
@@ -81,7 +81,7 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
         file.complain(
             f"the source is called `{source}`",
             expected="letters, digits and underscores, not a digit first: it is a table's name",
-            mend="rename it",
+            fix="rename it",
             at=("schema", 0, "name"),
         )
         return None
@@ -93,7 +93,7 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
         file.complain(
             f"path is `{template.text}`: {wrong}",
             expected=f"a path with {fields}" if fields else "a path without fields in braces",
-            mend=f"write it as in `{template.example(source)}`",
+            fix=f"write it as in `{template.example(source)}`",
             at=("servers", 0, "path"),
         )
         return None
@@ -107,7 +107,7 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
     if len(partitions) > 1:
         file.complain(
             f"{len(partitions)} partitioned properties", expected="at most one",
-            mend="leave `partitioned: true` on the date alone", at=("schema", 0, "properties"),
+            fix="leave `partitioned: true` on the date alone", at=("schema", 0, "properties"),
         )  # fmt: skip
     _check_partition_column(file, grain, partitions, columns, properties)
     start = custom.moment("partitionStart", partitioning) if grain.timed else None
@@ -169,14 +169,14 @@ def _check_connector(
         file.complain(
             f"no connector is named `{name}`",
             expected=f"one of contracts/{CONNECTORS_FILE}: {', '.join(sorted(connectors))}",
-            mend=did_you_mean(name, connectors),
+            fix=did_you_mean(name, connectors),
             at=("servers", 0, "server"),
         )
     elif type_ not in connectors[name]:
         file.complain(
             f"connector `{name}` is not of type `{type_}`",
             expected=f"one of: {', '.join(sorted(connectors[name]))}",
-            mend="correct `type`, or ask the platform engineers for a connector",
+            fix="correct `type`, or ask the platform engineers for a connector",
             at=("servers", 0, "type"),
         )
 
@@ -196,7 +196,7 @@ def _check_partition_column(
             file.complain(
                 f"partitioned column `{column.name}` is {column.type}",
                 expected=f"{' or '.join(kind.value for kind in kinds)} in a source cut by `{grain}`",
-                mend="correct `physicalType`, or `partitioned`",
+                fix="correct `physicalType`, or `partitioned`",
                 at=("schema", 0, "properties", index, "physicalType"),
             )
 

@@ -42,7 +42,7 @@ def read_options(file: YamlFile, server: Mapping[str, Any], custom: CustomProper
         formats = [str(item) for item in Format]
         file.complain(
             f"format is `{said}`", expected=f"one of: {', '.join(formats)}",
-            mend=did_you_mean(said, formats), at=(*AT, "format"),
+            fix=did_you_mean(said, formats), at=(*AT, "format"),
         )  # fmt: skip
         return None
     for name in (*_DIALECT, "sheet", "topic"):
@@ -72,7 +72,7 @@ def read_options(file: YamlFile, server: Mapping[str, Any], custom: CustomProper
         custom.problem("delimiter", f"delimiter is `{delimiter}`", "one character", "correct the value")
     elif format_ is Format.CSV and len(delimiter) != 1:
         file.complain(
-            f"delimiter is `{delimiter}`", expected="one character", mend="correct the value",
+            f"delimiter is `{delimiter}`", expected="one character", fix="correct the value",
             at=(*AT, "delimiter"),
         )  # fmt: skip
     options = ReadOptions(

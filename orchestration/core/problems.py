@@ -1,4 +1,4 @@
-"""What is wrong with a project directory, said so that its author can mend it.
+"""What is wrong with a project directory, said so that its author can fix it.
 
 Belongs here: the one shape of a located error. Does not belong here: deciding what an error is; each
 stage judges its own files.
@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestration.codes import coded
+
 # Of the files that share a cause so many are named beside the first.
 _FILES_NAMED = 3
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One error in one file: `file:line: what; expected …; mend`.
+    """One error in one file: `file:line: what; expected …; fix [SLU-P001: where its entry is]`.
 
     `file` is relative to the project directory where it lies below it, `line` counts from 1, as does `column`
     (in characters), which is 0 where the line says enough. Problems of one `cause` are mended in one place,
@@ -26,13 +28,15 @@ class Problem:
     line: int
     what: str
     expected: str
-    mend: str
+    fix: str
     cause: str = field(default="", compare=False)
     column: int = 0
+    code: str = field(default="", kw_only=True)
 
     def __str__(self) -> str:
         column = f":{self.column}" if self.column else ""
-        return f"{self.file}:{self.line}{column}: {self.what}; expected {self.expected}; {self.mend}"
+        said = f"{self.file}:{self.line}{column}: {self.what}; expected {self.expected}; {self.fix}"
+        return coded(said, self.code)
 
 
 class ProjectError(Exception):

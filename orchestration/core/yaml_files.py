@@ -93,13 +93,17 @@ class YamlFile:
     def _has_odd_numbers(self) -> bool:
         return _ODD_NUMBER.search(self.path.read_text(encoding=_ENCODING)) is not None
 
-    def problem(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> Problem:
+    def problem(
+        self, what: str, *, expected: str, fix: str, at: Sequence[str | int] = (), code: str = ""
+    ) -> Problem:
         """Return a problem at the field `at` of this file."""
-        return Problem(self.name, self.line(*at), what, expected, mend)
+        return Problem(self.name, self.line(*at), what, expected, fix, code=code)
 
-    def complain(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> None:
+    def complain(
+        self, what: str, *, expected: str, fix: str, at: Sequence[str | int] = (), code: str = ""
+    ) -> None:
         """Note a problem at the field `at` among `problems`, once."""
-        problem = self.problem(what, expected=expected, mend=mend, at=at)
+        problem = self.problem(what, expected=expected, fix=fix, at=at, code=code)
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -123,15 +127,15 @@ class YamlFile:
             if detail["type"] == "extra_forbidden":
                 known = known_fields(detail["loc"][:-1])
                 what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"
-                mend = did_you_mean(str(location[-1]), known)
+                fix = did_you_mean(str(location[-1]), known)
             elif detail["type"] == "missing":
                 what, expected = f"`{field}` is missing", "a value"
-                mend = f"add `{location[-1]}:`"
+                fix = f"add `{location[-1]}:`"
             else:
                 what = f"`{field}` is {detail['input']!r}"
                 expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-                mend = "write it in quotes" if detail["type"] == "string_type" else "correct the value"
-            problems.append(self.problem(what, expected=expected, mend=mend, at=location))
+                fix = "write it in quotes" if detail["type"] == "string_type" else "correct the value"
+            problems.append(self.problem(what, expected=expected, fix=fix, at=location))
         return problems
 
 
@@ -194,8 +198,8 @@ def read_yaml(path: Path, project_dir: Path) -> YamlFile | Problem:
     except ryaml.InvalidYamlError as error:  # pyright: ignore[reportPrivateImportUsage]
         return _located(path, project_dir, text, str(error))
     if not isinstance(data, dict):
-        what, mend = "no mapping at the top", "write `field: value` lines"
-        return Problem(shown_path(path, project_dir), 1, what, "a YAML mapping", mend)
+        what, fix = "no mapping at the top", "write `field: value` lines"
+        return Problem(shown_path(path, project_dir), 1, what, "a YAML mapping", fix)
     return YamlFile(path, project_dir, cast("dict[str, Any]", data))
 
 
@@ -210,8 +214,8 @@ def _located(path: Path, project_dir: Path, text: str, said: str) -> Problem:
     except yaml.YAMLError as error:
         return Problem(name, 1, f"not YAML: {error}", "a YAML mapping", "correct the syntax")
     if root is None:
-        what, mend = "no mapping at the top", "write `field: value` lines"
-        return Problem(name, 1, what, "a YAML mapping", mend)
+        what, fix = "no mapping at the top", "write `field: value` lines"
+        return Problem(name, 1, what, "a YAML mapping", fix)
     if duplicate := _duplicate_key(root):
         key, line = duplicate
         return Problem(name, line, f"`{key}` stands twice", "each key once", "remove one of them")

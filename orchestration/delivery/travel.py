@@ -114,9 +114,10 @@ def redeliver_order(engine: DeliveryEngine, order: Order, moment: datetime) -> O
     """Send what differs between what a scope holds and what it held at a moment; see `redeliver`."""
     if order.mode is Mode.APPEND:
         raise DeliveryError(
+            "SLU-E013",
             f"`{order.export}` is delivered with `mode: append`",
             "a mode that changes or removes what is there: upsert, mirror or snapshot",
-            f"`sluice content {order.export} --on … --to rows.parquet` gives the rows; mend it over there",
+            f"`sluice content {order.export} --on … --to rows.parquet` gives the rows; fix it over there",
         )
     then = engine.ledger.store.deliveries.layers(order.export, order.scope, until=moment)
     if not then:

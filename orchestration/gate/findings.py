@@ -63,7 +63,7 @@ class Finding:
 
     `read_by` is the (relation, partition key) that was built from this version, where the warehouse does not
     hold the version any more. `own`: it is of the partition's own chain, and not of a window or snapshot.
-    `mend` is what repairs it, where the verdict alone does not tell.
+    `repair` is what repairs it, where the verdict alone does not tell.
     """
 
     relation: str
@@ -77,7 +77,7 @@ class Finding:
     rules: str = ""
     read_by: tuple[str, str] | None = None
     own: bool = True
-    mend: str = ""
+    repair: str = ""
 
     @property
     def link(self) -> tuple[str, str, str, str]:
@@ -87,8 +87,8 @@ class Finding:
     @property
     def fix(self) -> str:
         """What opens the gate again, as far as this finding goes: one command, or what a person has to do."""
-        if self.mend:
-            return self.mend
+        if self.repair:
+            return self.repair
         raw = Relation.parse(self.relation).schema == RAW
         verdict = self.verdict
         if verdict in _LETS_PASS:

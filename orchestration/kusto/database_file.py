@@ -96,7 +96,7 @@ def load_database_file(
         read.complain(
             f"no export of the type adx sends by the connection `{said.connection}`",
             expected="the connection of exports that feed its tables",
-            mend=did_you_mean(said.connection, connections), at=("connection",),
+            fix=did_you_mean(said.connection, connections), at=("connection",),
         )  # fmt: skip
     return said, read.problems
 

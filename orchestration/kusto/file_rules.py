@@ -118,8 +118,8 @@ def _not_allowed(file: KqlFile, read: Commands, expected: str) -> Iterator[Probl
         if not known:
             folders = [kind.value for kind, kinds in ALLOWED.items() if command.kind in kinds]
             what = f"the command {command.kind}" if command.kind else "a command that nobody knows"
-            mend = f"move it to {folders[0]}/" if folders else "take it away; people do that by hand, if ever"
-            yield file.problem(start, f"has {what}", expected, mend)
+            fix = f"move it to {folders[0]}/" if folders else "take it away; people do that by hand, if ever"
+            yield file.problem(start, f"has {what}", expected, fix)
             return
     if read.rest is not None:
         # A text that somebody forgot there is not repeated.

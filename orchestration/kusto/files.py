@@ -49,10 +49,10 @@ class KqlFile:
         before = self.text.rfind("\n", 0, offset)
         return self.text.count("\n", 0, offset) + 1, offset - before
 
-    def problem(self, offset: int, what: str, expected: str, mend: str) -> Problem:
+    def problem(self, offset: int, what: str, expected: str, fix: str) -> Problem:
         """Return a problem at a character of the file."""
         line, column = self.place(offset)
-        return Problem(self.name, line, what, expected, mend, column=column)
+        return Problem(self.name, line, what, expected, fix, column=column)
 
     @cached_property
     def said(self) -> dict[str, tuple[str, int]]:
@@ -162,9 +162,9 @@ def _strangers(project_dir: Path, stages: Collection[Stage]) -> Iterator[Problem
             if path.name.startswith(".") or (path.name in known and not wrong_place):
                 continue
             if stage_of(f"{name}/…") is Stage.WORK and stage is not Stage.WORK:
-                mend = f"`git mv {name} {FOLDER}/work`"
+                fix = f"`git mv {name} {FOLDER}/work`"
             elif path.name == "database.yaml":
-                mend = f"`git mv {name} {FOLDER}/database.yml`"
+                fix = f"`git mv {name} {FOLDER}/database.yml`"
             else:
-                mend = "move what it has into one of them, or take it away"
-            yield Problem(name, 1, "is not read", f"in {FOLDER}/: {listed}", mend)
+                fix = "move what it has into one of them, or take it away"
+            yield Problem(name, 1, "is not read", f"in {FOLDER}/: {listed}", fix)

@@ -110,7 +110,7 @@ def _address(variable: str, url: str) -> Address:
     try:
         return Address.of(url)
     except DeliveryError as error:
-        raise SettingsError(f"{variable}: {error.what}; expected {error.expected}; {error.mend}") from None
+        raise SettingsError(f"{variable}: {error.what}; expected {error.expected}; {error.fix}") from None
 
 
 def _others(deployment: Deployment, project: KustoProject) -> Iterator[tuple[str, Address]]:

@@ -106,7 +106,7 @@ def query_warnings(of: Definition, asked: Asked, query: Query) -> Iterator[str]:
 
 
 def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
-    """Return what is wrong, what is expected, and the mend."""
+    """Return what is wrong, what is expected, and the fix."""
     if use.what == "all":
         return (
             f"{_spoken(use.name)} reads tables that it does not name",

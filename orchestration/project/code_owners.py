@@ -53,8 +53,8 @@ class CodeOwners:
                 continue
             if wrong := _wrong(words[0], words[1:]):
                 expected = "a pattern, and owners: @user, @organization/team or an e-mail address"
-                mend = "correct the line: GitHub passes it over"
-                problems.append(Problem(file, number, wrong, expected, mend))
+                fix = "correct the line: GitHub passes it over"
+                problems.append(Problem(file, number, wrong, expected, fix))
             else:
                 lines.append(_Line(_compiled(words[0]), tuple(words[1:])))
         return cls(file, tuple(problems), tuple(reversed(lines)))

@@ -78,7 +78,7 @@ def direction_problems(
         yield file.problem(
             f"{what.format(stage)} `{found[1]}`, which is {found[0]}",
             expected="a table of its own stage",
-            mend=f"`git mv {file.name} {folder_of(folder, found[0])}/{file.path.name}`, or {other}",
+            fix=f"`git mv {file.name} {folder_of(folder, found[0])}/{file.path.name}`, or {other}",
             at=("model",) if folder == EXPORTS else (),
         )
 
@@ -228,5 +228,5 @@ class _Lint:
             "production models and sources", f"{first}, or {other}",
         )  # fmt: skip
 
-    def _problem(self, item: _Item, named: str, what: str, expected: str, mend: str) -> Problem:
-        return Problem(*self._lines.of_position(item, "", None, f"`{named}`"), what, expected, mend)
+    def _problem(self, item: _Item, named: str, what: str, expected: str, fix: str) -> Problem:
+        return Problem(*self._lines.of_position(item, "", None, f"`{named}`"), what, expected, fix)

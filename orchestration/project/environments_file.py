@@ -88,7 +88,7 @@ def load_environment_rules(project_dir: Path, classes: ClassRules) -> tuple[Envi
     for place, word in enumerate(rules.scratch.classes):
         if wrong := classes.unknown(word):
             read.complain(
-                f"`scratch.classes` names `{word}`", expected=wrong[0], mend=wrong[1],
+                f"`scratch.classes` names `{word}`", expected=wrong[0], fix=wrong[1],
                 at=("scratch", "classes", place),
             )  # fmt: skip
     return rules, read.problems

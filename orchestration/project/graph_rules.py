@@ -45,7 +45,7 @@ def suites_problems(
             yield suite.file.problem(
                 f"no table is named `{suite.table}`",
                 expected="a suite named after a source or a dbt model",
-                mend=did_you_mean(suite.table, tables),
+                fix=did_you_mean(suite.table, tables),
             )
         else:
             yield from table_problems(suite, table)
@@ -107,7 +107,7 @@ def place_problems(exports: Mapping[str, Export], settings: Settings) -> Iterato
                 f"`{destination.object}` of connection `{destination.connection}` is written by two"
                 " exports: the connections lead to one place",
                 expected=f"an object outside that of {other.file.name}",
-                mend="send to another object",
+                fix="send to another object",
                 at=("destination", "object"),
             )
 
@@ -140,7 +140,7 @@ def export_problems(
             yield export.file.problem(
                 f"model `{export.spec.model}` is not an export model",
                 expected=f"a dbt model named {EXPORT_PREFIX}…, which is this export's alone",
-                mend=did_you_mean(export.spec.model, models),
+                fix=did_you_mean(export.spec.model, models),
                 at=("model",),
             )
             continue
@@ -164,7 +164,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
         yield export.file.problem(
             f"model `{node.name}` is not partitioned",
             expected="a partitioned model: partitions: each delivers one at a time",
-            mend="give it incremental_strategy='partition' and partition_by, or deliver with"
+            fix="give it incremental_strategy='partition' and partition_by, or deliver with"
             " `partitions: latest`",
             at=("partitions",),
         )
@@ -172,7 +172,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
         yield export.file.problem(
             f"`partitions: latest`, but model `{node.name}` is cut by drop",
             expected="partitions: each: of drops none is the newest, as their keys tell no time",
-            mend="deliver with `partitions: each`",
+            fix="deliver with `partitions: each`",
             at=("partitions",),
         )
     if export.spec.deadline is not None and not grain.timed:
@@ -181,7 +181,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
         yield export.file.problem(
             f"a deadline, but model `{node.name}` is {cut}",
             expected=f"no deadline: nobody knows when the next {coming} comes",
-            mend="take it away",
+            fix="take it away",
             at=("deadline",),
         )
 
@@ -193,13 +193,13 @@ def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> Iterator
             yield export.file.problem(
                 f"`{node.name}` reads `{parent}`, which is another export's model",
                 expected="a model that reads marts: each export has a model of its own",
-                mend="move what both need into a mart",
+                fix="move what both need into a mart",
                 at=("model",),
             )
     if not node.contract_enforced:
         yield export.file.problem(
             f"model `{node.name}` has no enforced contract",
             expected="contract: {enforced: true} and a data_type on every column",
-            mend="add both to the model's YAML",
+            fix="add both to the model's YAML",
             at=("model",),
         )

@@ -226,7 +226,7 @@ def load_project(settings: Settings, stages: Collection[Stage] | None = None) ->
     leans on it. Without a word they are those of the deployment.
 
     Raises:
-        ProjectError: with every problem found, each with file, line and mend.
+        ProjectError: with every problem found, each with file, line and fix.
         ProjectChanged: files change all the while.
     """
     for _ in range(_TRIES):

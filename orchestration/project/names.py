@@ -100,7 +100,7 @@ def _export_problems(exports: Mapping[str, Export]) -> Iterator[Problem]:
             yield export.file.problem(
                 f"the export is called `{export.name}`",
                 expected="letters, digits and underscores, not a digit first",
-                mend="rename its model and both files", at=("model",),
+                fix="rename its model and both files", at=("model",),
             )  # fmt: skip
         other = names.setdefault(export.name.casefold(), export)
         if other is not export:
@@ -108,7 +108,7 @@ def _export_problems(exports: Mapping[str, Export]) -> Iterator[Problem]:
                 f"`{export.name}` is the name of two exports",
                 expected="a name of its own, whatever the case of its letters"
                 f" ({other.file.name} has this one)",
-                mend="rename one of them, and its model", at=("model",),
+                fix="rename one of them, and its model", at=("model",),
             )  # fmt: skip
 
 
@@ -155,5 +155,5 @@ def _check_problems(manifest: DbtManifest) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _problem(node: DbtNode, what: str, expected: str, mend: str, cause: str = "") -> Problem:
-    return Problem(node.file, 1, what, expected, mend, cause)
+def _problem(node: DbtNode, what: str, expected: str, fix: str, cause: str = "") -> Problem:
+    return Problem(node.file, 1, what, expected, fix, cause)

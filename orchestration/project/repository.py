@@ -90,10 +90,10 @@ def commit_of(project_dir: Path, revision: str) -> str:
         with suppress(ValueError):
             asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
             return git(project_dir, *asked).strip()
-    mend = _deepened(project_dir) or (
+    fix = _deepened(project_dir) or (
         f"type `git fetch origin {revision}`, or name a revision that `git log --all` lists"
     )
-    raise ValueError(f"`{revision}` is no commit of this repository; expected one; {mend}")
+    raise ValueError(f"`{revision}` is no commit of this repository; expected one; {fix}")
 
 
 def fork_point(project_dir: Path, revision: str) -> str:
@@ -108,9 +108,9 @@ def fork_point(project_dir: Path, revision: str) -> str:
     try:
         return git(project_dir, "merge-base", commit, "HEAD").strip()
     except ValueError:
-        mend = _deepened(project_dir) or "name the branch that this one was made from"
+        fix = _deepened(project_dir) or "name the branch that this one was made from"
         raise ValueError(
-            f"`{revision}` and this branch have no commit in common; expected one that both come from; {mend}"
+            f"`{revision}` and this branch have no commit in common; expected one that both come from; {fix}"
         ) from None
 
 

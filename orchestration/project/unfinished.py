@@ -79,7 +79,7 @@ def unfinished_of(path: Path, project_dir: Path) -> Iterator[Problem]:
             line = _line(value, lines)
             told.add(line)
             what = f"`{'.'.join(field)}` is left open: `{_short(value.value)}`"
-            yield Problem(name, line, what, _expected(field), _mend(field))
+            yield Problem(name, line, what, _expected(field), _fix(field))
     for line, said in _comments(text, [value for _, value, _ in values]):
         if line in told:
             continue
@@ -184,7 +184,7 @@ def _expected(field: Field) -> str:
     return _BELONGS.get(name, "what is so, and not the word TODO")
 
 
-def _mend(field: Field) -> str:
+def _fix(field: Field) -> str:
     if _of_data(field):
         return "write it; a value of the data that is called so stands in quotes"
     return "write it, or take the field away where it may be left out"

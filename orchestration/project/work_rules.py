@@ -71,14 +71,14 @@ def connection_problems(exports: Iterable[Export], rules: WorkSpec) -> Iterator[
         if export.stage is Stage.WORK and connection not in rules.connections:
             yield export.file.problem(
                 f"an export of work sends by `{connection}`", expected=f"a connection for work: {listed}",
-                mend=f"name one of them, or let {FILE} say `work: {{connections: [{connection}]}}`, if it"
+                fix=f"name one of them, or let {FILE} say `work: {{connections: [{connection}]}}`, if it"
                 " leads to a place that nobody relies on", at=at,
             )  # fmt: skip
         elif export.stage is Stage.PRODUCTION and connection in rules.connections:
             yield export.file.problem(
                 f"an export of production sends by `{connection}`, which is for work",
                 expected=f"a connection that `work.connections` in {FILE} does not have: {listed}",
-                mend="name production's", at=at,
+                fix="name production's", at=at,
             )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def ended_problems(work: Iterable[MadeOfWork], rules: WorkSpec, today: date) -> 
     found = list(work)
     for item in work_ended(found, today):
         assert item.place is not None
-        yield Problem(*item.place, item.what, item.expected, item.mend)
+        yield Problem(*item.place, item.what, item.expected, item.fix)
     last = today + timedelta(days=rules.at_most)
     for one in found:
         if one.expires > last:
@@ -138,7 +138,7 @@ def ending_soon(work: Iterable[MadeOfWork], today: date) -> list[str]:
     """Return the tables of work whose last day is within two weeks, each with what is to be done."""
     return [
         f"{one.file}:{one.line}: `{one.name}` is work until {one.expires}, in"
-        f" {(one.expires - today).days} days; {one.mend}"
+        f" {(one.expires - today).days} days; {one.fix}"
         for one in work
         if 0 <= (one.expires - today).days <= WARNED_BEFORE.days
     ]

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from orchestration.areas import Area, storage_errors, why_of
 from orchestration.areas.access import Scheme
 from orchestration.areas.access import place_of as area_of
+from orchestration.codes import coded
 from orchestration.core.environments import EXPECTED, Declared, Environment, declared_in
 from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.loopback import elsewhere, hosts_of_libpq, keep_sockets_here
@@ -46,12 +47,13 @@ class WrongDeployment(SettingsError):
 class NotTheOne:
     """Why nothing is sent from here, what was expected, and what to type."""
 
+    code: str
     what: str
     expected: str
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.what}; nothing is sent; expected {self.expected}; {self.fix}"
+        return coded(f"{self.what}; nothing is sent; expected {self.expected}; {self.fix}", self.code)
 
 
 def established(records: Identities, settings: Settings) -> Identity:
@@ -202,28 +204,37 @@ def not_the_one(records: Identities, settings: Settings, shared: Sequence[Area])
     found, data = records.read(), settings.data_dir
     if found is None:
         return NotTheOne(
-            f"{data} was made by older code, and nothing says what it is", f"one of {EXPECTED}", _INIT
+            "SLU-N005",
+            f"{data} was made by older code, and nothing says what it is",
+            f"one of {EXPECTED}",
+            _INIT,
         )
     if not is_at(found, data):
         return NotTheOne(
+            "SLU-N006",
             f"{data} is a copy of {found}, or was moved to another disk or machine",
             "the one that was there, or a copy that a person has adopted",
             "`sluice env adopt --reason …`, once the original sends nothing any more (`sluice env retire`)",
         )
     if why := retired(data):
         return NotTheOne(
-            f"{data} was retired: {why}", "one that was not", "`sluice env adopt --reason …` takes it back"
+            "SLU-N006",
+            f"{data} was retired: {why}",
+            "one that was not",
+            "`sluice env adopt --reason …` takes it back",
         )
     try:
         other = next((item for area in shared if (item := _claim(area, found)).holder != found.holder), None)
     except storage_errors() as error:
         return NotTheOne(
+        "SLU-D009",
             f"an area does not say who sends ({type(error).__name__}: {why_of(error)})",
-            "an area that can be listed and written to", "mend that, then type the same again",
+            "an area that can be listed and written to", "fix that, then type the same again",
         )  # fmt: skip
     if other is None:
         return None
     return NotTheOne(
+        "SLU-N006",
         f"{other.place} holds epoch {other.epoch} of this deployment, and {data} has epoch {found.epoch}",
         "the newest epoch", "if that one is gone: `sluice env adopt --reason …`",
     )  # fmt: skip

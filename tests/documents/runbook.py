@@ -1,4 +1,4 @@
-"""The runbook, `docs/runbook/`: an index and one page an area, made of the entries that ship with the package.
+"""The runbook, `docs/runbook/`: an index and a page an area, made of the entries that ship with the package.
 
 Belongs here: the pages' form. Does not: an entry's text, which is `orchestration/codes/entries/`.
 """
@@ -29,7 +29,9 @@ def _index() -> str:
         lines.append(f"| **{area.letter}** | **[{area.title}]({area.page}.md)** |")
         lines += [f"| [{entry.code}]({entry.code}) | {entry.title} |" for entry in _of(area)]
     lines += ["", "## By what you see", "", "| You see | Entry |", "| --- | --- |"]
-    lines += [f"| {entry.sees} | [{entry.title}]({entry.code}) |" for entry in entries().values() if entry.sees]
+    lines += [
+        f"| {entry.sees} | [{entry.title}]({entry.code}) |" for entry in entries().values() if entry.sees
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -78,7 +78,7 @@ class MadeOfWork:
         return f"the time of `{self.name}`, which is work, ended on {self.expires}"
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What is done about it."""
         return (
             f"{self.owner} makes it production's (`sluice promote {self.name}`), takes it away, or decides"
@@ -208,7 +208,7 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
         file.problem(
             f"`{field}` makes the export send something else than its model",
             expected="`select *` from its own model, and nothing said about it",
-            mend=f"move the rule into the dbt model `{file.data.get('model')}`",
+            fix=f"move the rule into the dbt model `{file.data.get('model')}`",
             at=(field,),
         )
         for field in sorted(selecting)
@@ -224,7 +224,7 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
             file.problem(
                 f"unknown destination type `{type_}`",
                 expected=f"one of: {', '.join(sorted(destination_types))}",
-                mend=did_you_mean(type_, destination_types),
+                fix=did_you_mean(type_, destination_types),
                 at=("destination", "type"),
             )
         )
@@ -241,7 +241,7 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
         kind.canonical_name(spec.destination.object)
     except DeliveryError as error:
         at = ("destination", "object")
-        return None, [*problems, file.problem(error.what, expected=error.expected, mend=error.mend, at=at)]
+        return None, [*problems, file.problem(error.what, expected=error.expected, fix=error.fix, at=at)]
     name = file.path.name.removesuffix(".yml").removesuffix(".yaml")
     export = Export(name, spec, file)
     problems += _name_problems(export)
@@ -255,7 +255,7 @@ def _name_problems(export: Export) -> Iterator[Problem]:
         yield file.problem(
             f"the file is named `{export.name}`, its model is `{spec.model}`",
             expected="a file named after its model, since both are one to one",
-            mend=f"rename the file to {spec.model}.yml or correct the model",
+            fix=f"rename the file to {spec.model}.yml or correct the model",
             at=("model",),
         )
     fields: dict[str, str] = {}
@@ -264,7 +264,7 @@ def _name_problems(export: Export) -> Iterator[Problem]:
             yield file.problem(
                 f"`names` calls `{column}` what it is called",
                 expected="columns whose fields have another name",
-                mend="take the line away",
+                fix="take the line away",
                 at=("names", column),
             )
         other = fields.setdefault(name.lower(), column)
@@ -272,7 +272,7 @@ def _name_problems(export: Export) -> Iterator[Problem]:
             yield file.problem(
                 f"`names` calls both `{other}` and `{column}` `{name}`",
                 expected="a field of its own each, whatever the case of its letters",
-                mend="give one of them another name",
+                fix="give one of them another name",
                 at=("names", column),
             )
 
@@ -286,14 +286,14 @@ def _capability_problems(export: Export, capabilities: Capabilities | None) -> I
         yield file.problem(
             f"`{spec.destination.type}` knows no `mode: {spec.mode}`",
             expected=f"one of: {', '.join(modes)}",
-            mend=f"deliver with `mode: {modes[0]}`" if len(modes) == 1 else "choose one of them",
+            fix=f"deliver with `mode: {modes[0]}`" if len(modes) == 1 else "choose one of them",
             at=("mode",),
         )
     if capabilities.keys.single and len(spec.key) > 1:
         yield file.problem(
             f"a key of {len(spec.key)} columns, but `{spec.destination.type}` tells rows apart by one field",
             expected="one column",
-            mend=f"make one of them in the dbt model `{spec.model}`",
+            fix=f"make one of them in the dbt model `{spec.model}`",
             at=("key",),
         )
 
@@ -307,7 +307,7 @@ def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:
             yield export.file.problem(
                 f"model `{export.spec.model}` is exported twice",
                 expected=f"a model of its own ({other.file.name} has this one)",
-                mend="make a second exp_… model",
+                fix="make a second exp_… model",
                 at=("model",),
             )
         other = places.claim(export.place, export)
@@ -316,6 +316,6 @@ def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:
                 f"`{export.spec.destination.object}` of connection"
                 f" `{export.spec.destination.connection}` is written by two exports",
                 expected=f"an object outside that of {other.file.name}",
-                mend="send to another object",
+                fix="send to another object",
                 at=("destination", "object"),
             )

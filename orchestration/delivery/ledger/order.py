@@ -38,7 +38,7 @@ class Order:
     `key` and `partition_column` are fields, as the destination calls them. `partition_column` None: the
     destination holds the newest partition alone, so that all partitions share one scope. `attempts` is how
     often a refused row is tried before it is given up, `wait_seconds` how long after the first refusal; every
-    further wait is twice the one before. `mend` says where the key is to be mended. `asked_by` and `reason`
+    further wait is twice the one before. `fix` says where the key is to be mended. `asked_by` and `reason`
     are on record with the plan, where a person asked for it. `stated` is what else the export says of which
     rows are sent, how, and whether they may, `place` the destination's object, in one spelling and without
     secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
@@ -62,7 +62,7 @@ class Order:
     attempts: int = _ATTEMPTS
     wait_seconds: float = _WAIT_SECONDS
     budget_seconds: float = _BUDGET_SECONDS
-    mend: str = "mend the model, or the export's key"
+    fix: str = "fix the model, or the export's key"
     kind: DeliveryKind = DeliveryKind.CHANGE
     asked_by: str = ""
     reason: str = ""

@@ -37,6 +37,7 @@ def require_readable(files: Sequence[Path], plans: Sequence[Delivery]) -> None:
         if problem := unreadable(path):
             told = [f"; then {resync_of(plan)}" for plan in plans if plan.shard == str(path)]
             raise DeliveryError(
+                "SLU-E028",
                 f"the shard {path} {problem}: nobody can tell whether it has rows that are to be forgotten",
                 "files of deliveries/ that can be read",
                 f"put it back from a backup, or delete it{''.join(told[:1])}; then ask for the same again",

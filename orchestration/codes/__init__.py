@@ -86,7 +86,6 @@ class Coded(Exception):
     """
 
     def __init__(self, code: str, *words: Any) -> None:
-        # All arguments are passed on, so that the error survives pickling between processes.
         super().__init__(code, *words)
         self.code = code
 
@@ -97,3 +96,15 @@ class Coded(Exception):
 
     def __str__(self) -> str:
         return coded(self.words, self.code)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A class may be made of something else than its words, as of what it is about.
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[Coded], args: tuple[Any, ...], state: dict[str, Any]) -> Coded:
+    """Return an error as it was in another process."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error

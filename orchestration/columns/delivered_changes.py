@@ -46,7 +46,9 @@ def read_contract(path: Path, export: str) -> _Json:
         raise ProjectError([read])
     tables = read.data.get("schema")
     if not isinstance(tables, list) or not tables:
-        read.complain("no `schema`", expected=f"a contract of `{export}`", fix=_again(export, path))
+        read.complain(
+            "no `schema`", expected=f"a contract of `{export}`", fix=_again(export, path), code="SLU-P007"
+        )
         raise ProjectError(read.problems)
     against_standard(read)
     if read.problems:

@@ -102,7 +102,7 @@ def version_problem(before: str, after: SourceContract, changes: list[Change]) -
     if new is None:
         return after.file.problem(
             f"version is `{after.version}`", expected="a semantic version, as 1.4.0",
-            fix="write three numbers", at=at,
+            fix="write three numbers", at=at, code="SLU-P031",
         )  # fmt: skip
     if old is None:
         return None
@@ -121,7 +121,7 @@ def version_problem(before: str, after: SourceContract, changes: list[Change]) -
     wanted = ".".join(map(str, least))
     return after.file.problem(
         f"version is {after.version}, was {before}, and {why}",
-        expected=f"{wanted} or later", fix=f"write `version: {wanted}`", at=at,
+        expected=f"{wanted} or later", fix=f"write `version: {wanted}`", at=at, code="SLU-P031",
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def check_shared_files(contracts: Iterable[SourceContract]) -> None:
             expected=_SAME,
             fix=f"write them as in {more.file.name}, or make models of `{more.name}`, not another contract",
             at=("servers", 0, "path"),
+            code="SLU-P029",
         )
 
 

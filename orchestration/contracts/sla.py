@@ -42,19 +42,20 @@ def promised_durations(file: YamlFile, grain: Grain) -> dict[str, timedelta]:
                     expected="latency, frequency, maxAge, or a property of ODCS v3.1 for people to read",
                     fix=did_you_mean(written, ["latency", "frequency", MAX_AGE, *_OTHERS[:11]]),
                     at=(*at, "property"),
+                    code="SLU-P006",
                 )
             continue
         if name in found:
             file.complain(
                 f"SLA property `{name}` stands twice", expected="one promise each",
-                fix="remove one of them", at=(*at, "property"),
+                fix="remove one of them", at=(*at, "property"), code="SLU-P009",
             )  # fmt: skip
         try:
             found[name] = duration(item.get("value"), item.get("unit"))
         except DurationError as error:
             file.complain(
                 f"SLA property `{name}`: {error.what}", expected=error.expected,
-                fix="write it as in `value: 30` and `unit: h`", at=(*at, error.field),
+                fix="write it as in `value: 30` and `unit: h`", at=(*at, error.field), code="SLU-P008",
             )  # fmt: skip
     if "latency" in found and "frequency" not in found and not grain.timed:
         file.complain(
@@ -62,6 +63,7 @@ def promised_durations(file: YamlFile, grain: Grain) -> dict[str, timedelta]:
             expected="`frequency` beside it",
             fix="add `- property: frequency` with value and unit",
             at=("slaProperties",),
+            code="SLU-P027",
         )
     if "latency" in found and "frequency" not in found and grain.timed:
         found["frequency"] = grain.span.longest

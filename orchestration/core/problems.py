@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestration.codes import coded
+from orchestration.codes import Coded, coded
 
 # Of the files that share a cause so many are named beside the first.
 _FILES_NAMED = 3
@@ -66,18 +66,23 @@ def _told(alike: list[Problem]) -> str:
     return f"{first}; the same in {', '.join(files[:_FILES_NAMED])}{more}"
 
 
-class SettingsError(Exception):
+class SettingsError(Coded):
     """The environment says something that Sluice does not understand."""
 
 
-class ProjectChanged(Exception):
+class Mistyped(Coded, ValueError):
+    """What a person typed, on a command line or in a form, is none of what is expected there."""
+
+
+class ProjectChanged(Coded):
     """Files are others than those that this process made its graph of; `what` names them."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
+            "SLU-P003",
             f"{what} has changed since this process loaded it, so nothing is built, judged or sent here;"
             " expected the files that its graph was made of; reload: in the UI Deployment → Code locations →"
-            " Reload, on a command line type the command again; then rerun"
+            " Reload, on a command line type the command again; then rerun",
         )
 
 

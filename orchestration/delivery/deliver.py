@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from orchestration.codes import Coded
 from orchestration.compute.exact_parquet import reads_back
 from orchestration.compute.lent_engine import lent_engine
 from orchestration.compute.sql import quoted
@@ -55,25 +56,26 @@ from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_bounds, partition_condition
 
 
-class NotConfigured(Exception):
+class NotConfigured(Coded):
     """This deployment has no connection of an export's name, so nothing is sent there."""
 
     def __init__(self, export: Export, settings: Settings) -> None:
         name = export.spec.destination.connection
         self.connection, self.variable = name, settings.variable_of(name)
         super().__init__(
+            "SLU-E001",
             f"{export.name} is not configured, nothing is sent: connection `{name}` has no URL; set"
-            f" {self.variable} to the destination's, then `sluice run --retry`"
+            f" {self.variable} to the destination's, then `sluice run --retry`",
         )
 
 
-class NotDelivered(Exception):
+class NotDelivered(Coded):
     """A delivery that did not come about, and what the gate had said; None if it was not asked yet."""
 
     def __init__(
         self, problem: DeliveryHeld | DeliveryRejected | DeliveryError, report: GateReport | None
     ) -> None:
-        super().__init__(str(problem))
+        super().__init__(problem.code, problem.words)
         self.problem = problem
         self.report = report
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from orchestration.codes import Coded
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.relations import RAW, Relation
 from orchestration.state.records import Release
@@ -52,6 +53,24 @@ _BUILT_AGAIN = (
 )  # fmt: skip
 # What a newer drop ends, without anybody: what was built of an older one is built anew then.
 _OLD = (Verdict.TOO_OLD, Verdict.BUILT_FROM_TOO_OLD)
+
+_CODES: Mapping[Verdict, str] = {
+    Verdict.FAILED: "SLU-Q001",
+    Verdict.COULD_NOT_RUN: "SLU-Q002",
+    Verdict.TOO_OLD: "SLU-G001",
+    Verdict.BUILT_FROM_TOO_OLD: "SLU-G001",
+    Verdict.STALE: "SLU-G003",
+    Verdict.MISSING: "SLU-G003",
+    Verdict.OTHER_RULES: "SLU-G003",
+    Verdict.OTHER_READ: "SLU-G003",
+    Verdict.HALF_RECORDED: "SLU-G003",
+    Verdict.OLDER_SQL: "SLU-G004",
+    Verdict.OTHER_PARENT: "SLU-G004",
+    Verdict.OTHER_ROWS: "SLU-G004",
+    Verdict.RESTORED: "SLU-G005",
+    Verdict.UNRECORDED: "SLU-G005",
+    Verdict.NOT_BUILT: "SLU-G006",
+}
 
 # A range is built of partitions whose builds are on record.
 _BUILT_IN_A_RANGE = tuple(verdict for verdict in _BUILT_AGAIN if verdict is not Verdict.UNRECORDED)
@@ -114,6 +133,13 @@ class Finding:
         if verdict in _JUDGED_AGAIN:
             return f"`{_judge(self.relation, self.partition_key)}`"
         return f"`{_rerun(self.relation, self.partition_key)}`"
+
+    @property
+    def code(self) -> str:
+        """The code of what opens the gate again; empty where it is not kept closed."""
+        if self.verdict is Verdict.FAILED and self.check == CONTRACT_CHECK:
+            return "SLU-Q003"
+        return _CODES.get(self.verdict, "")
 
     @property
     def judges_again(self) -> bool:
@@ -266,7 +292,7 @@ class GateReport:
         return tuple(item for item in self.closed_by if item not in self.covered) or self.closed_by
 
 
-class GateClosed(Exception):
+class GateClosed(Coded):
     """A partition must not go on; `report` says why."""
 
     def __init__(self, report: GateReport) -> None:
@@ -276,7 +302,9 @@ class GateClosed(Exception):
             for step in report.story
         )
         partition = f" [{report.partition_key}]" if report.partition_key else ""
-        super().__init__(f"the gate of {report.relation}{partition} is closed:\n{reasons}")
+        super().__init__(
+            report.reasons[0].code, f"the gate of {report.relation}{partition} is closed:\n{reasons}"
+        )
 
 
 def _step(fix: str, findings: Sequence[Finding]) -> Step:

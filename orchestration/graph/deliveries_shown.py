@@ -131,7 +131,8 @@ def problem_result(
     """Return why nothing, or not all, was sent as the export's check."""
     metadata: dict[str, Any] = {}
     if isinstance(problem, DeliveryError):
-        metadata = {"what": problem.what, "expected": problem.expected, "fix": problem.fix}
+        metadata = {"code": problem.code, "what": problem.what, "expected": problem.expected}
+        metadata["fix"] = problem.fix
     else:
         delivery = problem.delivery
         metadata = {

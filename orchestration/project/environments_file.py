@@ -72,7 +72,9 @@ def load_environment_rules(project_dir: Path, classes: ClassRules) -> tuple[Envi
     """Return what the file says, or what holds without it, and every problem found."""
     if (project_dir / _UNREAD).exists():
         return EnvironmentRules(), [
-            Problem(_UNREAD, 1, "is not read", f"the name {FILE}", f"`git mv {_UNREAD} {FILE}`")
+            Problem(
+                _UNREAD, 1, "is not read", f"the name {FILE}", f"`git mv {_UNREAD} {FILE}`", code="SLU-P005"
+            )
         ]
     path = project_dir / FILE
     if not path.exists():
@@ -89,7 +91,7 @@ def load_environment_rules(project_dir: Path, classes: ClassRules) -> tuple[Envi
         if wrong := classes.unknown(word):
             read.complain(
                 f"`scratch.classes` names `{word}`", expected=wrong[0], fix=wrong[1],
-                at=("scratch", "classes", place),
+                at=("scratch", "classes", place), code="SLU-P006",
             )  # fmt: skip
     return rules, read.problems
 

@@ -46,6 +46,7 @@ def suites_problems(
                 f"no table is named `{suite.table}`",
                 expected="a suite named after a source or a dbt model",
                 fix=did_you_mean(suite.table, tables),
+                code="SLU-P006",
             )
         else:
             yield from table_problems(suite, table)
@@ -85,7 +86,7 @@ def partition_problems(manifest: DbtManifest, lineage: Lineage) -> Iterator[Prob
             if name not in names:
                 yield Problem(
                     node.file, 1, f"meta trailing_days names `{name}`, which it does not read",
-                    f"one of: {', '.join(sorted(names))}", did_you_mean(name, names),
+                    f"one of: {', '.join(sorted(names))}", did_you_mean(name, names), code="SLU-P006",
                 )  # fmt: skip
 
 
@@ -109,6 +110,7 @@ def place_problems(exports: Mapping[str, Export], settings: Settings) -> Iterato
                 expected=f"an object outside that of {other.file.name}",
                 fix="send to another object",
                 at=("destination", "object"),
+                code="SLU-P044",
             )
 
 
@@ -142,6 +144,7 @@ def export_problems(
                 expected=f"a dbt model named {EXPORT_PREFIX}…, which is this export's alone",
                 fix=did_you_mean(export.spec.model, models),
                 at=("model",),
+                code="SLU-P041",
             )
             continue
         yield from _cut_problems(export, node, lineage.tables[node.relation].partitioning.grain)
@@ -154,7 +157,7 @@ def export_problems(
             yield Problem(
                 node.file, 1, f"no export sends `{node.name}`",
                 f"a file {folder_of(FOLDER, node.stage)}/{node.name}.yml",
-                "write it, or take the model away",
+                "write it, or take the model away", code="SLU-P041",
             )  # fmt: skip
 
 
@@ -167,6 +170,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
             fix="give it incremental_strategy='partition' and partition_by, or deliver with"
             " `partitions: latest`",
             at=("partitions",),
+            code="SLU-P042",
         )
     if export.spec.latest_only and grain is Grain.DROP:
         yield export.file.problem(
@@ -174,6 +178,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
             expected="partitions: each: of drops none is the newest, as their keys tell no time",
             fix="deliver with `partitions: each`",
             at=("partitions",),
+            code="SLU-P045",
         )
     if export.spec.deadline is not None and not grain.timed:
         cut = "cut by drop" if grain is Grain.DROP else "not cut by time"
@@ -183,6 +188,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
             expected=f"no deadline: nobody knows when the next {coming} comes",
             fix="take it away",
             at=("deadline",),
+            code="SLU-P045",
         )
 
 
@@ -195,6 +201,7 @@ def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> Iterator
                 expected="a model that reads marts: each export has a model of its own",
                 fix="move what both need into a mart",
                 at=("model",),
+                code="SLU-P042",
             )
     if not node.contract_enforced:
         yield export.file.problem(
@@ -202,4 +209,5 @@ def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> Iterator
             expected="contract: {enforced: true} and a data_type on every column",
             fix="add both to the model's YAML",
             at=("model",),
+            code="SLU-P042",
         )

@@ -46,5 +46,5 @@ def suite_sql_problems(
             for wrong in wrong_reads(connection, rule, _BATCH):
                 yield target.suite.file.problem(
                     f"`{wrong.kwarg}`: {wrong.what}", expected=wrong.expected, fix=wrong.fix,
-                    at=("expectations", index, "kwargs", wrong.kwarg),
+                    at=("expectations", index, "kwargs", wrong.kwarg), code="SLU-P067",
                 )  # fmt: skip

@@ -79,14 +79,16 @@ def unfinished_of(path: Path, project_dir: Path) -> Iterator[Problem]:
             line = _line(value, lines)
             told.add(line)
             what = f"`{'.'.join(field)}` is left open: `{_short(value.value)}`"
-            yield Problem(name, line, what, _expected(field), _fix(field))
+            yield Problem(name, line, what, _expected(field), _fix(field), code="SLU-P066")
     for line, said in _comments(text, [value for _, value, _ in values]):
         if line in told:
             continue
         field = _field_at(root, line)
         marked = said if field is None else f"`{'.'.join(field)}` is left open: {said}"
         expected = _expected(field) if field else "what the comment asks for"
-        yield Problem(name, line, marked, expected, "write it, and take the comment with TODO away")
+        yield Problem(
+            name, line, marked, expected, "write it, and take the comment with TODO away", code="SLU-P066"
+        )
 
 
 class _Called(str):

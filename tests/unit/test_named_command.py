@@ -52,4 +52,4 @@ def test_an_error_on_its_way_says_the_command() -> None:
     assert "fix: rerun the partition; that is `sluice rerun marts.items --partition 2022-10-03`" in str(
         caught.value
     )
-    assert caught.value.args[2] == caught.value.fix, "and so it does after pickling"
+    assert caught.value.args[3] == caught.value.fix, "and so it does after pickling"

@@ -10,8 +10,10 @@ class SecretError(SettingsError):
     """
 
     def __init__(self, what: str, expected: str, fix: str) -> None:
-        super().__init__(what, expected, fix)
+        super().__init__("SLU-C001", what, expected, fix)
         self.what, self.expected, self.fix = what, expected, fix
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """What is wrong, what was expected and the fix, in one sentence."""
         return f"{self.what}; expected {self.expected}; {self.fix}"

@@ -49,9 +49,9 @@ def expired(export: Export, project_dir: Path, today: date) -> list[Expired]:
 def expired_problems(export: Export, project_dir: Path, today: date) -> list[Problem]:
     """Return the same as problems of the files, each at its line."""
     return [
-        Problem(*item.place, item.what, item.expected, item.fix)
+        Problem(*item.place, item.what, item.expected, item.fix, code="SLU-E016")
         if item.place
-        else export.file.problem(item.what, expected=item.expected, fix=item.fix, at=item.at)
+        else export.file.problem(item.what, expected=item.expected, fix=item.fix, at=item.at, code="SLU-E015")
         for item in expired(export, project_dir, today)
     ]
 

@@ -74,6 +74,7 @@ def _unknown(export: Export, model: ExportedModel) -> Iterator[Problem]:
                 expected=f"columns of the model: {', '.join(model.types)}",
                 fix=did_you_mean(column, model.types),
                 at=at,
+                code="SLU-P006",
             )
 
 
@@ -95,6 +96,7 @@ def _unsent(export: Export, model: ExportedModel) -> Iterator[Problem]:
             expected="other columns: the destination holds one partition, the newest",
             fix="take it away, or deliver with `partitions: each`",
             at=at,
+            code="SLU-P046",
         )
 
 
@@ -110,6 +112,7 @@ def _fields(export: Export, model: ExportedModel) -> Iterator[Problem]:
                 expected="a field of its own each, whatever the case of its letters",
                 fix="give one of them another name under `names`",
                 at=at,
+                code="SLU-P046",
             )
         if name.lower() in TECHNICAL_COLUMNS:
             yield export.file.problem(
@@ -117,6 +120,7 @@ def _fields(export: Export, model: ExportedModel) -> Iterator[Problem]:
                 expected=f"a field that is not the platform's own: {', '.join(TECHNICAL_COLUMNS)}",
                 fix="give it another name under `names`",
                 at=at,
+                code="SLU-P046",
             )
 
 
@@ -129,6 +133,7 @@ def _sums(export: Export, model: ExportedModel) -> Iterator[Problem]:
                 expected="a column of numbers",
                 fix="name another, or take the limit away",
                 at=("limits", "sums", column),
+                code="SLU-P046",
             )
 
 
@@ -142,6 +147,7 @@ def _last_mile(export: Export, model: ExportedModel) -> Iterator[Problem]:
                 expected="one mapping a column: the second would not see what the first makes",
                 fix="put the values of both into one",
                 at=(*at, "column"),
+                code="SLU-P009",
             )
         mapped |= {rule.column} if rule.map else set()
         type_ = model.types.get(rule.column, "")
@@ -152,4 +158,5 @@ def _last_mile(export: Export, model: ExportedModel) -> Iterator[Problem]:
                     expected=expected,
                     fix="correct the value",
                     at=at,
+                    code="SLU-P047",
                 )

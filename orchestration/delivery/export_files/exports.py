@@ -210,6 +210,7 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
             expected="`select *` from its own model, and nothing said about it",
             fix=f"move the rule into the dbt model `{file.data.get('model')}`",
             at=(field,),
+            code="SLU-P040",
         )
         for field in sorted(selecting)
     ]
@@ -226,6 +227,7 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
                 expected=f"one of: {', '.join(sorted(destination_types))}",
                 fix=did_you_mean(type_, destination_types),
                 at=("destination", "type"),
+                code="SLU-P006",
             )
         )
         # Its options are a type's own, and nobody knows which.
@@ -241,7 +243,10 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
         kind.canonical_name(spec.destination.object)
     except DeliveryError as error:
         at = ("destination", "object")
-        return None, [*problems, file.problem(error.what, expected=error.expected, fix=error.fix, at=at)]
+        return None, [
+            *problems,
+            file.problem(error.what, expected=error.expected, fix=error.fix, at=at, code=error.code),
+        ]
     name = file.path.name.removesuffix(".yml").removesuffix(".yaml")
     export = Export(name, spec, file)
     problems += _name_problems(export)
@@ -257,6 +262,7 @@ def _name_problems(export: Export) -> Iterator[Problem]:
             expected="a file named after its model, since both are one to one",
             fix=f"rename the file to {spec.model}.yml or correct the model",
             at=("model",),
+            code="SLU-P041",
         )
     fields: dict[str, str] = {}
     for column, name in spec.names.items():
@@ -266,6 +272,7 @@ def _name_problems(export: Export) -> Iterator[Problem]:
                 expected="columns whose fields have another name",
                 fix="take the line away",
                 at=("names", column),
+                code="SLU-P046",
             )
         other = fields.setdefault(name.lower(), column)
         if other != column:
@@ -274,6 +281,7 @@ def _name_problems(export: Export) -> Iterator[Problem]:
                 expected="a field of its own each, whatever the case of its letters",
                 fix="give one of them another name",
                 at=("names", column),
+                code="SLU-P046",
             )
 
 
@@ -288,6 +296,7 @@ def _capability_problems(export: Export, capabilities: Capabilities | None) -> I
             expected=f"one of: {', '.join(modes)}",
             fix=f"deliver with `mode: {modes[0]}`" if len(modes) == 1 else "choose one of them",
             at=("mode",),
+            code="SLU-P043",
         )
     if capabilities.keys.single and len(spec.key) > 1:
         yield file.problem(
@@ -295,6 +304,7 @@ def _capability_problems(export: Export, capabilities: Capabilities | None) -> I
             expected="one column",
             fix=f"make one of them in the dbt model `{spec.model}`",
             at=("key",),
+            code="SLU-P043",
         )
 
 
@@ -309,6 +319,7 @@ def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:
                 expected=f"a model of its own ({other.file.name} has this one)",
                 fix="make a second exp_… model",
                 at=("model",),
+                code="SLU-P041",
             )
         other = places.claim(export.place, export)
         if other is not None:
@@ -318,4 +329,5 @@ def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:
                 expected=f"an object outside that of {other.file.name}",
                 fix="send to another object",
                 at=("destination", "object"),
+                code="SLU-P044",
             )

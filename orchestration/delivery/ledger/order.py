@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.codes import Coded
 from orchestration.compute.row_hash import fields_of
 from orchestration.core.partitions import as_option, place
 from orchestration.delivery.ledger.forgotten import BEFORE
@@ -203,29 +204,31 @@ class Outcome:
         return bool(self.refused) and len(self.refused) / rows > self.tolerated_share
 
 
-class DeliveryHeld(Exception):
+class DeliveryHeld(Coded):
     """A plan went past a limit, and waits for a person; nothing was sent."""
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         reasons = "\n".join(f"- {reason}" for reason in delivery.reasons)
         super().__init__(
+            "SLU-E002",
             f"delivery {delivery.delivery_id} of {place(delivery.export, delivery.partition_key)} is held,"
             f" nothing was sent:\n\n{reasons}\n\nlook at it: `sluice plan {delivery.export}"
             f"{as_option(delivery.partition_key)}`; then `sluice approve {delivery.delivery_id} --reason …`"
-            f" or `sluice reject {delivery.delivery_id} --reason …`"
+            f" or `sluice reject {delivery.delivery_id} --reason …`",
         )
 
 
-class DeliveryRejected(Exception):
+class DeliveryRejected(Coded):
     """A person rejected this very plan; nothing is sent until the data or the export file are others."""
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         super().__init__(
+            "SLU-E003",
             f"delivery {delivery.delivery_id} of {place(delivery.export, delivery.partition_key)} was"
             f" rejected by {delivery.decided_by}: {delivery.decision}; nothing is sent until the partition is"
-            " built anew"
+            " built anew",
         )
 
 

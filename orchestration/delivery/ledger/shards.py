@@ -17,6 +17,7 @@ from orchestration.compute.engine import shared_engine
 from orchestration.compute.exact_parquet import carried, exact_rows, write_exact
 from orchestration.compute.same_value import Family, family_of, plain_number
 from orchestration.compute.sql import literal, quoted
+from orchestration.core.problems import Mistyped
 from orchestration.delivery.ledger.content import shard_fields
 from orchestration.delivery.ledger.forgotten import Key, Row, is_forgotten
 from orchestration.delivery.ledger.keys import KeyForm
@@ -142,7 +143,9 @@ class Shards:
                 found[key] = Found(key, of_key)
         if not found and set(self.key) <= set(values):
             for name in sorted(set(self.key) & newest.keys() - fits):
-                raise ValueError(f"{name}={values[name]}: expected a value of the type {newest[name]}")
+                raise Mistyped(
+                    "SLU-C004", f"{name}={values[name]}: expected a value of the type {newest[name]}"
+                )
             return [self._never_planned(values, newest)]
         return sorted(found.values(), key=lambda item: [text or "" for text in item.key])
 

@@ -19,7 +19,7 @@ from orchestration.contracts.diff import is_version, next_version
 from orchestration.contracts.rule_changes import Verdict, limit_verdict
 from orchestration.contracts.standard import against_standard
 from orchestration.core.freshness import DurationError, duration, in_words
-from orchestration.core.problems import ProjectError
+from orchestration.core.problems import Mistyped, ProjectError
 from orchestration.core.yaml_files import Location, YamlFile, read_yaml
 from orchestration.delivery.export_files.exports import Export
 
@@ -55,10 +55,13 @@ def read_contract(path: Path, export: str) -> _Json:
         raise ProjectError(read.problems)
     named, version = str(read.data.get("name")), str(read.data.get("version"))
     if named != export:
-        raise ValueError(f"{path}: the contract of `{named}`; expected that of `{export}`; name its file")
+        raise Mistyped(
+            "SLU-C004", f"{path}: the contract of `{named}`; expected that of `{export}`; name its file"
+        )
     if not is_version(version):
-        raise ValueError(
-            f"{path}: version is `{version}`; expected a semantic version, as 1.4.0; write three numbers"
+        raise Mistyped(
+            "SLU-C004",
+            f"{path}: version is `{version}`; expected a semantic version, as 1.4.0; write three numbers",
         )
     return read.data
 

@@ -22,7 +22,7 @@ from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.collecting import without_collecting
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Partitioning
-from orchestration.core.problems import Problem, ProjectChanged, ProjectError, did_you_mean
+from orchestration.core.problems import Mistyped, Problem, ProjectChanged, ProjectError, did_you_mean
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.core.stages import Stage, stage_of
@@ -151,7 +151,7 @@ class Project:
             ValueError: there is no such export.
         """
         if name not in self.exports:
-            raise ValueError(f"no export `{name}`; {did_you_mean(name, self.exports)}")
+            raise Mistyped("SLU-C007", f"no export `{name}`; {did_you_mean(name, self.exports)}")
         export = self.exports[name]
         node = self.node_of(export)
         return Delivered(

@@ -23,8 +23,8 @@ from tests.documents.runbook import FOLDER, pages
 
 # Rooms whose errors have no codes yet, and entries that wait for them. Both lists only get shorter.
 _NOT_YET = """
-    areas cli columns comparing compute contracts demo drafting environments graph incidents
-    ingestion kusto operations page project publishing quality reporting review state transformation
+    areas cli comparing compute demo drafting environments graph incidents
+    ingestion kusto operations page publishing quality reporting review state transformation
     warehouse
 """
 _AWAITED = """
@@ -38,11 +38,15 @@ AWAITED = frozenset(f"SLU-{code}" for code in _AWAITED.split())
 CAUGHT = {
     # ValueError: of an entry that is not written as entries are.
     "codes": {"ValueError"},
+    # Of the fields of classes.yml, and of the caller's own try; a type or a format that the caller names.
+    "contracts": {"UnknownDateFormat", "ValueError"},
     # A name of a catalogue, a duration or a kind that the caller tells in words of its
     # own; the edits of a file whose caller names it; a socket that a library is refused.
     "core": {"DurationError", "KeyError", "PermissionError", "ValueError"},
     # ValueError: of the fields of an export file, as pydantic collects them.
     "delivery": {"ValueError"},
+    # Of the fields of environments.yml.
+    "project": {"ValueError"},
     # ValueError: of options, as pydantic collects them, and of numbers that JSON has not; the areas' own.
     "destinations": {
         "AssertionError", "BatchRefused", "GivenUp", "Halted", "NotImplementedError", "OutOfTime",

@@ -20,7 +20,7 @@ from orchestration.core.environments import MADE_FROM, Declared, Environment, de
 from orchestration.core.loopback import EXPECTED, elsewhere
 from orchestration.core.problems import SettingsError as SettingsError
 from orchestration.core.problems import did_you_mean
-from orchestration.core.secrets import ByReference, secret_of
+from orchestration.core.secrets import ByReference, SecretError, secret_of
 from orchestration.core.stages import Stage
 
 _CONNECTION_PREFIX = "SLUICE_CONNECTION_"
@@ -164,7 +164,7 @@ class Settings(BaseModel):
         """
         secret = self.connections.get(name)
         if secret is not None and (wrong := self.led_elsewhere(name, read_from(secret))):
-            raise SettingsError("SLU-N008", str(wrong))
+            raise SecretError(*wrong, code="SLU-N008")
         return secret.get_secret_value() if secret else None
 
     def renewed(self, name: str, used: str) -> str | None:

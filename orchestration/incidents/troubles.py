@@ -396,7 +396,7 @@ def _in_words(item: GateFinding) -> Finding:
     could_not = item.verdict is Verdict.COULD_NOT_RUN
     kind = TroubleKind.CHECK_NOT_RUN if could_not else TroubleKind.CHECK_FAILED
     kind = TroubleKind.REFUSED_DROP if refused else kind
-    return Finding(kind, replace(item, summary="").in_words(), item.fix, item.run_id)
+    return Finding(kind, replace(item, summary="").in_words(), item.fix, item.run_id, code=item.code)
 
 
 def _last_mile(site: Site) -> Iterator[Promise]:

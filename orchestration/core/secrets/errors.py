@@ -9,8 +9,8 @@ class SecretError(SettingsError):
     A kind's own says in `what` what its store said; variable and reference are put before it.
     """
 
-    def __init__(self, what: str, expected: str, fix: str) -> None:
-        super().__init__("SLU-C001", what, expected, fix)
+    def __init__(self, what: str, expected: str, fix: str, *, code: str = "SLU-C001") -> None:
+        super().__init__(code, what, expected, fix)
         self.what, self.expected, self.fix = what, expected, fix
 
     @property

@@ -119,7 +119,7 @@ class DeliveryEngine:
         except LeaseTimeout as error:
             raise DeliveryError(
                 "SLU-E007",
-                str(error),
+                error.words,
                 f"an end of that delivery within {_LEASE_WAIT_SECONDS / 3600:g} hours",
                 "look at the run that holds it, then rerun this partition",
             ) from None

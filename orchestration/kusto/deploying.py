@@ -108,7 +108,7 @@ def alone(
             wait_for_its_end(store.leases, say)
     except LeaseTimeout as error:
         raise DeployStopped("SLU-K007",
-            f"another deploy to this database is at work: {error}; nothing was deployed",
+            f"another deploy to this database is at work: {error.words}; nothing was deployed",
             f"its end within {_LEASE_WAIT_SECONDS:g} s", "wait for it, then deploy again",
         ) from None  # fmt: skip
 
@@ -259,7 +259,7 @@ def _may_send(lease: Lease) -> None:
         lease.still_held()
     except LeaseLost as error:
         raise DeployStopped(
-            "SLU-K007", str(error), "one deploy at a time", "look at who deploys, then deploy again"
+            "SLU-K007", error.words, "one deploy at a time", "look at who deploys, then deploy again"
         ) from None
 
 

@@ -65,7 +65,7 @@ def load_kusto(
             analysis = Analysis(definitions, _tables(definitions, feeds), filled or {}, parses)
     except ParserMissing as error:
         fix = 'type `pip install "sluice[kusto]"`'
-        return None, [Problem(FOLDER, 1, str(error), "the extra `kusto` of Sluice", fix)]
+        return None, [Problem(FOLDER, 1, error.words, "the extra `kusto` of Sluice", fix, code="SLU-K018")]
     problems += _analysed_problems(definitions, analysis, feeds, filled or {})
     objects = [_object(one, analysis) for one in definitions]
     project = replace(

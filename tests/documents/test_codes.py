@@ -24,12 +24,12 @@ from tests.documents.runbook import FOLDER, pages
 # Rooms whose errors have no codes yet, and entries that wait for them. Both lists only get shorter.
 _NOT_YET = """
     areas cli comparing compute demo drafting environments graph incidents
-    ingestion kusto operations page publishing quality reporting review state transformation
+    ingestion operations page publishing quality reporting review transformation
     warehouse
 """
 _AWAITED = """
     B001 C003 D001 D003 D004 D005 D006 D007 D008 D010 D011 D012 D014 D015 D016 D017 D018 D019 D020 D024
-    E008 G002 G007 I002 K002 K005 M001 M002 M003 M004 M006 M008 M009 M011 M014 M015 N001 N002 P001
+    E008 G002 G007 I002 K002 M003 M004 M006 M008 M014 M015 N001 N002 P001
 """
 NOT_YET = frozenset(_NOT_YET.split())
 AWAITED = frozenset(f"SLU-{code}" for code in _AWAITED.split())
@@ -44,6 +44,9 @@ CAUGHT = {
     "core": {"DurationError", "KeyError", "PermissionError", "ValueError"},
     # ValueError: of the fields of an export file, as pydantic collects them.
     "delivery": {"ValueError"},
+    # Of the fields of database.yml; a kind of command that nobody wrote a comparison for; of whoever brings
+    # another version of the parser.
+    "kusto": {"ValueError"},
     # Of the fields of environments.yml.
     "project": {"ValueError"},
     # ValueError: of options, as pydantic collects them, and of numbers that JSON has not; the areas' own.

@@ -33,7 +33,7 @@ def under_lease() -> Generator[None]:
     except LeaseLost as lost:
         raise SendingElsewhere(
             "SLU-M012",
-            f"{lost}; nothing more is sent",
+            f"{lost.words}; nothing more is sent",
             "one process at a time that sends to an object",
             "rerun the partition: what was acknowledged is not sent again",
         ) from lost

@@ -54,7 +54,7 @@ def test_each_backup_agrees_while_days_are_built_and_sent(open_bakery: Company, 
         rows = again.status()
         bad = {row.standing.value for row in rows.values()} - {"validated", "landed", "waiting", "held"}
         assert bad == set(), rows
-        assert "docs/runbook.md" in typed(again, "status")
+        assert "docs/runbook/" in typed(again, "status")
     held = [(day, shop) for day, shop, _ in open_bakery.in_postgres() if shop == "a"]
     assert held == [(day, "a") for day in (MON, *days)]
 

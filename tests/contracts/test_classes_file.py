@@ -117,7 +117,7 @@ def test_words_that_are_no_classes_are_told_where_they_stand(folder: Path) -> No
         assert [*problems, *found, *more] == []
         cleared = {one.file: one.spec.classes for one in exports.values()}
         words = class_word_problems(rules, contracts, cleared)
-        return [(one.file, one.line, one.what, one.mend) for one in words]
+        return [(one.file, one.line, one.what, one.fix) for one in words]
 
     assert told() == [], "without the file any word is a class"
     (folder / "contracts" / "classes.yml").write_text(WHOLE)

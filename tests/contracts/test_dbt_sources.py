@@ -20,7 +20,7 @@ from tests.company import BAKERY
 REPOSITORY = Path(__file__).parents[2]
 COMPANIES = [REPOSITORY, *sorted((REPOSITORY / "tests" / "companies").iterdir())]
 ORDERS = "contracts/orders.odcs.yaml"
-MEND = "run `sluice contract sources`"
+FIX = "run `sluice contract sources`"
 Edit = Callable[[str, str, str], None]
 
 
@@ -125,20 +125,20 @@ def test_a_file_that_says_the_same_is_not_written(folder: Path) -> None:
 def test_a_stale_file_is_told(folder: Path, file: str, old: str, new: str, what: str) -> None:
     _edit(folder / file, old, new)
     (problem,) = _problems(folder)
-    assert (problem.file, problem.line, problem.mend) == (SOURCES_FILE, 1, MEND)
+    assert (problem.file, problem.line, problem.fix) == (SOURCES_FILE, 1, FIX)
     assert problem.what.startswith(f"dbt's sources are not the contracts': {what}")
 
 
 def test_a_file_that_does_not_read_is_told_with_its_line(folder: Path) -> None:
     _edit(folder / SOURCES_FILE, "    schema: raw\n", "    schema: raw\n    schema: raw\n")
     (problem,) = _problems(folder)
-    assert (problem.line, problem.what, problem.mend) == (5, "`schema` stands twice", MEND)
+    assert (problem.line, problem.what, problem.fix) == (5, "`schema` stands twice", FIX)
 
 
 def test_a_missing_file_is_told_and_the_command_makes_it(folder: Path) -> None:
     (folder / SOURCES_FILE).unlink()
     (problem,) = _problems(folder)
-    assert (problem.file, problem.what, problem.mend) == (SOURCES_FILE, "dbt's sources are missing", MEND)
+    assert (problem.file, problem.what, problem.fix) == (SOURCES_FILE, "dbt's sources are missing", FIX)
     made = CliRunner().invoke(app, ["contract", "sources", "--project", str(folder)])
     assert (made.exit_code, made.output) == (0, f"wrote {SOURCES_FILE}\n")
     assert _problems(folder) == []

@@ -87,7 +87,7 @@ class ShelfDestination(Destination):
 
     def check(self, shard: Shard) -> None:
         if self.faults.down:
-            raise DeliveryError(f"{shard.export}: nobody answers", "a shelf", "wait")
+            raise DeliveryError("SLU-E005", f"{shard.export}: nobody answers", "a shelf", "wait")
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         self.shards.append(shard)

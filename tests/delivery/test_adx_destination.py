@@ -215,7 +215,7 @@ def test_lost_rows_of_an_append_are_told_with_the_way_out(
     with pytest.raises(DeliveryError, match="loaded 4") as caught:
         destination.send(shard, journal)
     assert journal.pending() == [(0, 6)]
-    command = caught.value.mend.partition("`.drop")[2].partition("`")[0]
+    command = caught.value.fix.partition("`.drop")[2].partition("`")[0]
     kusto.engine.command(f".drop{command}")
     destination.send(shard, journal.taken_up())
     assert len(held(kusto)) == 6

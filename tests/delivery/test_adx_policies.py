@@ -64,7 +64,7 @@ def test_a_policy_that_drops_tags_is_said_with_what_ends_it(
     ) as error:
         adx(case).check(again)
     # What it prints is right when typed, and leaves what is none of ours.
-    [command] = re.findall(r"`(\.alter table .*?)`, then", error.value.mend)
+    [command] = re.findall(r"`(\.alter table .*?)`, then", error.value.fix)
     kusto.engine.command(command)
     assert kusto.engine.tables["items"].tag_policy == [THEIRS]
     adx(case).check(again)
@@ -138,7 +138,7 @@ def test_nothing_is_taken_out_where_rows_may_be_hidden(case: AdxCase, kusto: Kus
     with pytest.raises(DeliveryError, match="row-level security is on for table 'items'") as error:
         adx(case).forget(SCOPE, keys)
     # Both commands that it prints are right when typed.
-    off, on = re.findall(r"`(\.alter table .*?)`", error.value.mend)
+    off, on = re.findall(r"`(\.alter table .*?)`", error.value.fix)
     kusto.engine.command(off)
     assert adx(case).forget(SCOPE, keys) == 1
     kusto.engine.command(on)

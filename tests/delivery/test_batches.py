@@ -88,7 +88,7 @@ def test_a_wait_that_outlasts_the_budget_ends_the_delivery(place: Place, write: 
         place.destination(budget_seconds=30.0).send(shard, journal)
     assert "too many requests" in caught.value.what
     assert " of 40 rows are settled" in caught.value.what
-    assert "takes up where this one ended" in caught.value.mend
+    assert "takes up where this one ended" in caught.value.fix
     assert SECRET not in str(caught.value)
     rest = journal.taken_up()
     assert 0 < len(place.rows()) < 40

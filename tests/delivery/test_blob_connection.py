@@ -59,7 +59,7 @@ def test_a_url_that_is_none_is_explained_without_its_secrets(url: str) -> None:
         BlobDestination(url, "a").canonical_object()
     assert "s3cret" not in str(caught.value)
     assert caught.value.__context__ is None
-    assert "connection" in caught.value.mend
+    assert "connection" in caught.value.fix
 
 
 @pytest.mark.parametrize("name", ["", "/", "..", "a/../b", "a/.hidden", "a b", "a\\b", "a\0b"])

@@ -277,7 +277,7 @@ def test_a_drop_that_is_called_as_a_marker_is_told_before_anything_is_written(
     if fix:
         with pytest.raises(DeliveryError, match="partition 'foo.done' .* partition 'foo' is whole") as caught:
             anywhere.send(drop(anywhere, name), done=done)
-        assert fix in caught.value.mend
+        assert fix in caught.value.fix
         assert anywhere.names() == before
         if first is None:  # what is said first needs the provider, and this nobody
             anywhere.send(drop(anywhere, name), done=False)

@@ -58,7 +58,7 @@ def test_a_first_delivery_arrives_and_a_correction_is_told_why_it_cannot(
     again = place.shard(rows_of(DAY, 3, "b"), "d-2", "d-1", mode=mode)
     with pytest.raises(DeliveryError, match=rf"manifest\.json may be neither changed .*{code}") as error:
         place.send(again)
-    assert "retention policy or legal hold" in error.value.mend
+    assert "retention policy or legal hold" in error.value.fix
     assert "AccountKey" not in str(error.value)
     assert {row[2] for row in place.held()} == {"a"}
     # The policy ends, and the same delivery goes out.

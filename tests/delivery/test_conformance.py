@@ -353,7 +353,7 @@ def test_nothing_that_is_shown_has_a_secret(case: Case, make: MakeShard) -> None
         journal = MemoryJournal(shard.rows)
         with pytest.raises(DeliveryError) as caught:
             destination.send(shard, journal)
-        assert caught.value.mend
+        assert caught.value.fix
         shown += [
             str(caught.value),
             repr(caught.value.__cause__),
@@ -369,5 +369,5 @@ def test_a_file_that_is_not_the_plan_is_refused(case: Case, make: MakeShard) -> 
     for spoilt in (replace(shard, rows=7), replace(shard, path=shard.path.with_name("gone.parquet"))):
         with pytest.raises(DeliveryError) as caught:
             case.destination().send(spoilt, MemoryJournal(spoilt.rows))
-        assert caught.value.mend
+        assert caught.value.fix
     assert held(case) == []

@@ -149,7 +149,7 @@ class BrokenShelf(ShelfDestination):
     """Is out of order when it is to forget."""
 
     def forget(self, scope: Scope, keys: object) -> int:
-        raise DeliveryError(f"no answer for {scope.partition_key}", "an answer", "wait")
+        raise DeliveryError("SLU-E005", f"no answer for {scope.partition_key}", "an answer", "wait")
 
 
 def test_what_cannot_be_taken_out_there_is_said(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_a_key_that_another_day_holds_is_explained(database_url: str, make_shard
     with pytest.raises(DeliveryError) as caught:
         deliver(database_url, "items", shard)
     assert "SQLSTATE 23505" in str(caught.value)
-    assert "add the partition's column to `key`" in caught.value.mend
+    assert "add the partition's column to `key`" in caught.value.fix
     assert query(database_url, "select count(*), min(note) from items") == [(2, "x")]
 
 
@@ -282,14 +282,14 @@ def test_a_missing_privilege_is_named_with_its_grant(
     execute(database_url, f"grant select, insert on items, _sluice_deliveries to {role}")
     with pytest.raises(DeliveryError) as caught:
         deliver(clerk_url, "items", shard)
-    assert caught.value.mend == f'grant update on table "public"."items" to "{role}"'
+    assert caught.value.fix == f'grant update on table "public"."items" to "{role}"'
     # Of the export's fields alone is enough.
     execute(database_url, f"grant update (note) on items to {role}")
     assert deliver(clerk_url, "items", shard).rows == 2
     with pytest.raises(DeliveryError) as caught:
         deliver(clerk_url, "items", make_shard(rows_of(DAY, 2, "x"), mode=Mode.MIRROR, full=True))
-    assert caught.value.mend == f'grant delete on table "public"."items" to "{role}"'
-    execute(database_url, caught.value.mend)
+    assert caught.value.fix == f'grant delete on table "public"."items" to "{role}"'
+    execute(database_url, caught.value.fix)
     assert (
         deliver(clerk_url, "items", make_shard(rows_of(DAY, 1, "x"), mode=Mode.MIRROR, full=True)).rows == 1
     )
@@ -310,7 +310,7 @@ def test_rows_that_a_policy_hides_stop_the_delivery(
     shard = make_shard(rows_of(DAY, 1, "new"))
     with pytest.raises(DeliveryError, match="row-level security") as caught:
         deliver(clerk_url, "items", shard)
-    assert caught.value.mend.endswith(f'alter role "{role}" bypassrls')
+    assert caught.value.fix.endswith(f'alter role "{role}" bypassrls')
     with pytest.raises(DeliveryError, match="row-level security"):
         PostgresDestination(clerk_url, "items").check(shard)
     # A reader that sees only some rows would take the others for deleted ones.

@@ -83,7 +83,7 @@ def test_a_name_with_a_character_that_the_database_lacks_is_to_be_changed(
     destination = PostgresDestination(postgres_url.replace("/postgres?", "/encoded_names?"), "public.t")
     with pytest.raises(DeliveryError, match="22P05") as caught:
         probe.deliver(destination, 'select 1 as k, 1 as "☃"')
-    assert "name them otherwise" in caught.value.mend
+    assert "name them otherwise" in caught.value.fix
 
 
 @pytest.mark.parametrize("of", ["database", "role", "environment", "url", "options"])

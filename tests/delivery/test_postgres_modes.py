@@ -129,7 +129,7 @@ def test_append_adds_and_refuses_a_key_that_is_there(two_days: str, make_shard: 
     assert "holds 1 of 2 keys to append already, e.g. business_date = 2022-10-03, item = 7" in str(
         caught.value
     )
-    assert "mode upsert" in caught.value.mend
+    assert "mode upsert" in caught.value.fix
     assert held(two_days) == before
 
 
@@ -372,4 +372,4 @@ def test_a_server_that_takes_no_row_is_explained(
     with pytest.raises(DeliveryError) as caught:
         deliver(two_days, make_shard([(9, DAY, "new")]))
     assert state in caught.value.what
-    assert fix in caught.value.mend
+    assert fix in caught.value.fix

@@ -83,8 +83,8 @@ def test_rows_that_refer_to_a_row_that_goes_stay_unless_they_may_follow(
         DeliveryError, match=f'"public"."theirs" .*"theirs_t", `on delete {action}`.* k = 1'
     ) as caught:
         go(ours)
-    assert "k = 1" not in caught.value.expected + caught.value.mend
-    assert "referring_rows: follow" in caught.value.mend
+    assert "k = 1" not in caught.value.expected + caught.value.fix
+    assert "referring_rows: follow" in caught.value.fix
     assert query(database_url, "select * from public.theirs") == [(7, 1, "a")]
     assert query(database_url, "select k, owner from public.t order by 1") == [(1, "ann"), (2, "bob")]
     go(PostgresDestination(database_url, "public.t", FOLLOW))
@@ -126,7 +126,7 @@ def test_a_changed_field_that_others_refer_to_is_named(database_url: str, probe:
         DeliveryError, match=r'have another v in .*"theirs_t".* k = 1 \(SQLSTATE 23503'
     ) as caught:
         probe.deliver(ours, "select 1 as k, 'y' as v union all select 2, 'z'")
-    assert "keep v as it is" in caught.value.mend
+    assert "keep v as it is" in caught.value.fix
     assert query(database_url, "select k, v from public.t order by 1") == [(1, "a"), (2, "b")]
 
 
@@ -179,7 +179,7 @@ def test_a_role_that_may_not_see_who_refers_is_told_what_to_grant(database_url: 
         with pytest.raises(DeliveryError, match="may not read them") as caught:
             probe.deliver(ours, "select 2 as k, 'b' as v", mode=Mode.SNAPSHOT)
         assert query(database_url, "select * from public.theirs") == [(7, 1, "a")]
-        said = caught.value.mend.partition("; or")[0]
+        said = caught.value.fix.partition("; or")[0]
         for grant in said.removesuffix(" to the role").removeprefix("grant ").split(" and "):
             execute(database_url, f"grant {grant} to blind")
         with pytest.raises(DeliveryError, match="k = 1"):
@@ -228,7 +228,7 @@ def test_beside_classified_values_the_constraint_is_named_and_no_key(database_ur
     with pytest.raises(DeliveryError) as caught:
         destination.forget(SCOPE, [{"k": 1}])
     assert "k = 1" not in str(caught.value)
-    assert '"public"."theirs" (constraint "theirs_t")' in caught.value.mend
+    assert '"public"."theirs" (constraint "theirs_t")' in caught.value.fix
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -119,8 +119,8 @@ def test_a_row_that_goes_and_is_referred_to_is_named(
         'referred to by "public"."orders" (constraint "of_item"), e.g. business_date = 2022-10-03, item = 1'
     )
     assert said in caught.value.what
-    assert "item = 1" not in caught.value.expected + caught.value.mend
-    assert "or deliver in mode upsert" in caught.value.mend
+    assert "item = 1" not in caught.value.expected + caught.value.fix
+    assert "or deliver in mode upsert" in caught.value.fix
     assert query(shop, _HELD) == before
 
 
@@ -133,8 +133,8 @@ def test_beside_classified_values_the_constraint_is_named_and_no_key(
         destination.send(shard, MemoryJournal(1))
     assert "item = 1" not in str(caught.value)
     assert DAY not in str(caught.value)
-    assert '"public"."orders"' in caught.value.mend
-    assert 'constraint "of_item"' in caught.value.mend
+    assert '"public"."orders"' in caught.value.fix
+    assert 'constraint "of_item"' in caught.value.fix
 
 
 def test_an_erasure_says_what_still_refers_to_the_row(shop: str, make_shard: MakeShard) -> None:
@@ -142,7 +142,7 @@ def test_an_erasure_says_what_still_refers_to_the_row(shop: str, make_shard: Mak
     scope = Scope("exp_items", DAY, ("item",), ("item", "business_date", "note"), "business_date")
     with pytest.raises(DeliveryError, match='foreign key constraint "of_item" on table "orders"') as caught:
         PostgresDestination(shop, "items").forget(scope, [{"item": 1}])
-    assert "delete what refers to the row" in caught.value.mend
+    assert "delete what refers to the row" in caught.value.fix
     assert query(shop, "select count(*) from items") == [(4,)]
 
 
@@ -191,7 +191,7 @@ def test_a_key_that_stands_twice_in_the_table_is_refused_with_the_index_to_make(
         DeliveryError, match="in several rows, e.g. business_date = 2022-10-03, item = 1"
     ) as caught:
         deliver(database_url, shard)
-    statement = re.search(r"create unique index .*", caught.value.mend)
+    statement = re.search(r"create unique index .*", caught.value.fix)
     assert statement is not None
     execute(database_url, "delete from items where ctid = (select min(ctid) from items)")
     execute(database_url, statement[0])
@@ -223,8 +223,8 @@ def test_another_unique_constraint_is_named_with_its_columns(
         assert 'stand twice in email, which constraint "one_email"' in caught.value.what
         assert "SQLSTATE 23505" in caught.value.what
         assert "item = " in caught.value.what
-        assert "`key`" not in caught.value.mend
-        assert "@x" not in caught.value.expected + caught.value.mend
+        assert "`key`" not in caught.value.fix
+        assert "@x" not in caught.value.expected + caught.value.fix
 
 
 def test_a_key_that_comes_in_during_a_delivery_is_found_by_the_next(shop: str, make_shard: MakeShard) -> None:
@@ -250,7 +250,7 @@ def test_a_key_that_comes_in_during_a_delivery_is_found_by_the_next(shop: str, m
             poll.wait(0.01)
     sender.join()
     assert ["somebody else inserted a key" in error.what for error in caught] == [True]
-    assert "rerun the partition" in caught[0].mend
+    assert "rerun the partition" in caught[0].fix
     deliver(shop, shard)
     held = query(shop, "select note, owner from items where item = 8")
     assert held == [("ours", "eve")]
@@ -360,10 +360,10 @@ def test_a_row_that_the_table_forbids_is_named(
     shard = make_shard([(1, DAY, "ann"), (2, DAY, "longer")])
     with pytest.raises(DeliveryError, match=f"{_FORBIDS[forbids]}.*SQLSTATE 23514") as caught:
         deliver(database_url, shard)
-    shown = caught.value.expected + caught.value.mend
+    shown = caught.value.expected + caught.value.fix
     assert "item =" not in shown
     assert "longer" not in shown
-    statement = re.search(r"(alter|create) table .*", caught.value.mend)
+    statement = re.search(r"(alter|create) table .*", caught.value.fix)
     assert statement is not None
     execute(database_url, statement[0])
     deliver(database_url, shard)

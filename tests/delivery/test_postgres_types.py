@@ -307,7 +307,7 @@ def test_a_value_that_does_not_fit_is_refused_by_its_row(
         deliver(database_url, shard)
     # No value stands where it is shown to everybody.
     secret = other.strip("'[]")
-    assert len(secret) < 5 or secret not in caught.value.expected + caught.value.mend
+    assert len(secret) < 5 or secret not in caught.value.expected + caught.value.fix
     assert query(database_url, "select *, xmin::text from items order by item") == before
 
 
@@ -318,7 +318,7 @@ def test_the_statement_that_makes_room_is_right_when_typed(
     shard = make_shard(from_duckdb("varchar", ["'x'"], tmp_path), key=("item",))
     with pytest.raises(DeliveryError) as caught:
         deliver(database_url, shard)
-    execute(database_url, caught.value.mend.partition("or: ")[2])
+    execute(database_url, caught.value.fix.partition("or: ")[2])
     deliver(database_url, shard)
     assert texts(database_url) == ["x"]
 
@@ -332,7 +332,7 @@ def test_a_name_that_postgres_keeps_for_itself_is_to_be_changed(
         PostgresDestination(database_url, "items").check(
             make_shard(table, key=("item",), partition_column=None)
         )
-    assert "`names`" in caught.value.mend
+    assert "`names`" in caught.value.fix
 
 
 @pytest.mark.parametrize("kind", ["json", "jsonb", "interval"])
@@ -342,7 +342,7 @@ def test_what_tells_no_rows_apart_is_no_key(database_url: str, make_shard: MakeS
     table = pa.table({"item": pa.array(["1 day"]), "business_date": pa.array([day])})
     with pytest.raises(DeliveryError, match=f"item: expected text, found {kind}") as caught:
         deliver(database_url, make_shard(table, key=("item",)))
-    execute(database_url, caught.value.mend.partition(", or ")[2])
+    execute(database_url, caught.value.fix.partition(", or ")[2])
     deliver(database_url, make_shard(table, key=("item",)))
 
 

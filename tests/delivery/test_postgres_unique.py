@@ -40,8 +40,8 @@ def test_another_unique_index_than_the_keys_is_named_and_never_the_key_blamed(
         assert words in caught.value.what
         assert "SQLSTATE 23505" in caught.value.what
         assert re.search(r"e\.g\. at business_date = 2022-10-03, item = [12]", caught.value.what)
-        assert "partition" not in caught.value.mend
-        assert "`key`" not in caught.value.mend
+        assert "partition" not in caught.value.fix
+        assert "`key`" not in caught.value.fix
 
 
 def test_a_unique_index_of_a_table_that_a_trigger_writes_is_named(
@@ -61,4 +61,4 @@ def test_a_unique_index_of_a_table_that_a_trigger_writes_is_named(
         deliver(database_url, make_shard(table))
     assert 'stand twice in email of "public"."audit", which a trigger' in caught.value.what
     assert 'constraint "audited_once" allows once' in caught.value.what
-    assert "partition" not in caught.value.mend
+    assert "partition" not in caught.value.fix

@@ -49,8 +49,8 @@ def test_nothing_is_sent_before_somebody_has_looked(case: Case, mode: Mode, tmp_
             continue  # refused anyway
         with pytest.raises(NotReconciled) as told:
             sender.deliver(AFTER, "2", kind=kind)
-        assert "--looked-at" in told.value.mend or readable
-        assert f"sluice reconcile exp_items --partition {DAY}" in told.value.mend
+        assert "--looked-at" in told.value.fix or readable
+        assert f"sluice reconcile exp_items --partition {DAY}" in told.value.fix
     assert case.contents() == there
     if readable:
         found = reconcile(sender.engine(), sender.order())

@@ -18,7 +18,7 @@ fits an answer counts. Every answer ends as one of five:
 | *refused* | those that the answer refuses are kept with its words and tried again by key; others are taken |
 | *nothing done* | for certain: they count as not sent. The delivery fails, and says what to fix |
 | *try again* | they may have been taken: the same request follows until the `budget` is spent |
-| *should not be answered* | they may have been taken. The delivery fails: [see](runbook.md#strange-answer) |
+| *should not be answered* | they may be taken; it fails: [see](runbook/destinations.md#slu-v005) |
 """
 _SAME = {"braze_events": "braze"}
 

@@ -17,7 +17,7 @@ SHARED = ("--project", "--data", "--demo-destinations")
 _HEAD = """# Commands
 
 Made by `python -m tests.documents.renew` of what each command says with `--help`. When to use which: see the
-[README](../README.md) and the [runbook](runbook.md).
+[README](../README.md) and the [runbook](runbook/README.md).
 """
 
 

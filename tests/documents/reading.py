@@ -71,7 +71,9 @@ class Document:
 
 
 DOCUMENTS = tuple(
-    Document(name) for name in TRACKED if name.endswith(".md") and not name.startswith(("tests/", "exports/"))
+    Document(name)
+    for name in TRACKED
+    if name.endswith(".md") and not name.startswith(("tests/", "exports/", "orchestration/"))
 )
 
 

@@ -9,7 +9,7 @@ from sluicegate.kusto import database_file
 from sluicegate.project import environments_file
 from sluicegate.review import review
 
-from tests.documents import answers, commands, impact_schema, operations, rules, values
+from tests.documents import answers, commands, impact_schema, operations, rules, runbook, values
 
 
 def main() -> None:
@@ -17,6 +17,9 @@ def main() -> None:
     for made in (commands, answers, values, impact_schema, operations, rules):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
+    for page, text in runbook.pages().items():
+        page.write_text(text)
+        sys.stdout.write(f"{page}\n")
     for schema in (alerts_schema, environments_file, database_file, diff_report, review):
         page = REPOSITORY / schema.SCHEMA_FILE
         page.write_text(schema.schema_text())

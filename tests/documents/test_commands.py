@@ -56,7 +56,7 @@ def test_a_call_that_a_message_tells_can_be_typed() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_help() -> None:
-    codes = [code for code, _ in Document("docs/runbook.md").table("Exit code", "Means")]
+    codes = [code for code, _ in Document("docs/runbook/README.md").table("Exit code", "Means")]
     assert codes == re.findall(r"\b(\d) ", str(app.info.help).partition("Exit codes:")[2])
 
 

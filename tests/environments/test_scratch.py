@@ -216,7 +216,7 @@ def test_work_refuses_a_place_of_productions(
             DeliveryError, match="is production's, and this deployment is `work:uat`"
         ) as error:
             engine_for(deployment, target, "", print)
-        assert f"set {variable} to another one" in error.value.mend
+        assert f"set {variable} to another one" in error.value.fix
     else:
         assert engine_for(deployment, target, "", print)
 
@@ -257,7 +257,7 @@ def test_where_nothing_says_what_is_productions_nothing_is_sent(
     deployment = working(tmp_path, url, tmp_path, SLUICE_S3_ENDPOINT_URL="http://127.0.0.1:1")
     with pytest.raises(DeliveryError, match="does not say what is production's") as error:
         engine_for(deployment, Site(deployment, made_bakery).target(WEATHER_REPORT), "", print)
-    assert "set SLUICE_PUBLISHED_URL" in error.value.mend
+    assert "set SLUICE_PUBLISHED_URL" in error.value.fix
 
 
 MOUNTED = """

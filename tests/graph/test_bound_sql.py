@@ -197,7 +197,7 @@ def test_what_is_not_declared_does_not_load(told: tuple[Problem, ...], name: str
     ]
     if bad.line > 1:
         assert problem.line == bad.line + 1, problem
-    assert bad.fix in problem.mend
+    assert bad.fix in problem.fix
 
 
 def test_sql_that_asks_the_warehouse_while_it_is_compiled_does_not_load(tmp_path: Path) -> None:

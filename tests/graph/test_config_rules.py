@@ -154,7 +154,7 @@ def test_a_config_is_known_or_refused(found: Mapping[str, list[Problem]], kind: 
         return
     said = [problem for problem in found[kind] if what in problem.what]
     assert said, found[kind]
-    assert all(problem.expected and problem.mend and problem.cause for problem in said)
+    assert all(problem.expected and problem.fix and problem.cause for problem in said)
     assert all(problem.file.endswith(".yml") for problem in said)  # where it stands
 
 
@@ -234,7 +234,7 @@ def test_a_key_of_the_project_is_known_or_refused(tmp_path: Path, kind: str) -> 
     edit, what = KEYS_OF_THE_PROJECT[kind]
     said = [problem for problem in problems(tmp_path, edit) if what in problem.what]
     assert {problem.file for problem in said} == {DBT}
-    assert all(problem.expected and problem.mend for problem in said)
+    assert all(problem.expected and problem.fix for problem in said)
 
 
 def test_what_a_project_usually_says_is_taken(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def test_a_foreign_key_does_not_load_and_its_fix_does(tmp_path: Path, kind: str)
     assert (problem.file, problem.line) == (YAML, line)
     if to is None:
         return
-    assert f'to: "{to}", field: shop' in problem.mend
-    test = problem.mend.partition("write `")[2].partition("`")[0]
+    assert f'to: "{to}", field: shop' in problem.fix
+    test = problem.fix.partition("write `")[2].partition("`")[0]
     fixed = DESCRIBED.replace("data_tests: [not_null]", f"data_tests: [not_null, {{{test}}}]")
     assert fixed != DESCRIBED
     assert load(tmp_path, keyed(fixed)) == ()

@@ -66,7 +66,7 @@ def test_a_column_that_its_contract_classifies_goes_only_where_the_export_says(
     assert [(problem.file, problem.what.partition(" (")[0]) for problem in found] == [
         (SHOPS, f"field `shop` is restricted: {way}")
     ]
-    assert "dbt_project/models/exports/exp_shop_orders.sql" in found[0].mend
+    assert "dbt_project/models/exports/exp_shop_orders.sql" in found[0].fix
     path = bakery_copy / SHOPS
     path.write_text(path.read_text() + "classes: [public, internal, restricted]\n")
     assert load(bakery_copy, tmp_path) == ()

@@ -139,7 +139,7 @@ def test_a_check_that_cannot_fail_is_no_guard_and_what_is_printed_makes_one(
     [problem] = problems(folder)
 
     assert (problem.file, problem.what) == (REPORT, what)
-    do_as_told(folder, problem.mend)
+    do_as_told(folder, problem.fix)
     assert problems(folder) == ()
 
 
@@ -156,8 +156,8 @@ def test_what_is_printed_fits_the_file_and_what_the_export_says_of_empty_days(
     [problem] = problems(folder)
 
     assert problem.what == NO_ROWS
-    assert ("min_value: 1" in problem.mend) is (empty == "hold")
-    do_as_told(folder, problem.mend)
+    assert ("min_value: 1" in problem.fix) is (empty == "hold")
+    do_as_told(folder, problem.fix)
     assert problems(folder) == ()
 
 

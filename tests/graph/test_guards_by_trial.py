@@ -167,7 +167,7 @@ def test_what_no_row_can_fail_is_no_guard_and_what_is_printed_is_one(tmp_path: P
     [problem] = problems(folder)
 
     assert (problem.file, problem.what) == (REPORT, what)
-    do_as_told(folder, problem.mend)
+    do_as_told(folder, problem.fix)
     assert problems(folder) == ()
 
 
@@ -207,5 +207,5 @@ def test_a_table_of_nothing_but_its_days_is_told_what_it_lacks(tmp_path: Path) -
     [problem] = problems(folder)
 
     assert problem.what == NO_VALUES
-    assert "select another column in `exp_weather_report`" in problem.mend
-    assert "`business_date`, which cuts it into partitions" in problem.mend
+    assert "select another column in `exp_weather_report`" in problem.fix
+    assert "`business_date`, which cuts it into partitions" in problem.fix

@@ -203,7 +203,7 @@ def test_what_runs_sql_beside_the_select_is_refused(refused: list[Problem], kind
     said = next(problem for problem in found if what in problem.what)
     assert said.line == around.partition("TEXT")[0].count("\n") + 1
     assert said.expected
-    assert said.mend
+    assert said.fix
     assert name in said.what
 
 

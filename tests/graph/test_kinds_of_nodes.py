@@ -132,7 +132,7 @@ def test_a_model_that_would_not_be_built_as_it_says_is_refused(
     [problem] = [item for item in found_of_models if item.file == f"{MARTS}/{name}.sql"]
     assert said in " ".join(problem.what.split())
     assert problem.expected
-    assert problem.mend
+    assert problem.fix
 
 
 REFUSED: dict[str, tuple[Edit, str, str]] = {
@@ -168,7 +168,7 @@ def test_what_would_not_be_built_as_it_says_is_refused(tmp_path: Path, kind: str
     found = problems(tmp_path, edit)
     said = [problem for problem in found if what in " ".join(problem.what.split())]
     assert file in {problem.file for problem in said}, found
-    assert all(problem.expected and problem.mend for problem in said)
+    assert all(problem.expected and problem.fix for problem in said)
 
 
 def test_sources_that_a_plugin_reads_are_refused(tmp_path: Path) -> None:

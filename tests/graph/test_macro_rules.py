@@ -87,7 +87,7 @@ def test_a_macro_takes_no_name_of_dbts_or_ours(tmp_path: Path, place: str) -> No
             assert said[line].what.startswith(f"macro `{name}` takes the place of "), name
             assert said[line].what.endswith(owner)
             assert said[line].expected
-            assert said[line].mend
+            assert said[line].fix
         else:
             assert line not in said, said[line]
 

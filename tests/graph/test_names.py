@@ -172,7 +172,7 @@ def test_a_name_that_is_taken_is_told_with_its_file(tmp_path: Path, name: str) -
     edit, file, what = TAKEN[name]
     found = problems(tmp_path, edit)
     assert file in {item.file for item in found if what in " ".join(item.what.split())}, found
-    assert all(problem.expected and problem.mend for problem in found)
+    assert all(problem.expected and problem.fix for problem in found)
 
 
 _SCHEMAS = (
@@ -223,7 +223,7 @@ def test_a_name_that_nothing_may_have_is_told_with_its_file(
     file, what = REFUSED[name]
     told = [item for item in found_of_names if what in " ".join(item.what.split())]
     assert file in {item.file for item in told}, found_of_names
-    assert all(item.expected and item.mend for item in told)
+    assert all(item.expected and item.fix for item in told)
 
 
 FREE: dict[str, Edit] = {

@@ -173,7 +173,7 @@ def test_a_seed_has_names_in_its_header_and_types_in_its_config(told: tuple[Prob
 def test_a_column_that_a_model_selects_has_a_plain_name(told: tuple[Problem, ...], name: str) -> None:
     found = of(told, name)
     assert [one.file for one in found] == ([] if COLUMNS[name][1] else [f"{MARTS}/{name}.sql"])
-    assert all("has a column called" in one.what and "… as total" in one.mend for one in found)
+    assert all("has a column called" in one.what and "… as total" in one.fix for one in found)
     assert name == "lines" or all(one.line == 3 for one in found), found
 
 

@@ -86,11 +86,11 @@ def test_a_column_that_tells_no_partition_is_told_at_its_config(told: tuple[Prob
 def test_a_column_that_is_not_selected_is_told_at_its_config(told: tuple[Problem, ...], grain: str) -> None:
     problem = of(told, f"absent_{grain}")
     assert problem.what == f"`absent_{grain}` is partitioned by `never`, which it does not select"
-    assert problem.mend == "select it"
+    assert problem.fix == "select it"
 
 
 def test_a_column_that_would_do_is_named(told: tuple[Problem, ...]) -> None:
-    assert of(told, "elsewhere").mend == "select it, or set partition_by to `cut`"
+    assert of(told, "elsewhere").fix == "select it, or set partition_by to `cut`"
 
 
 def test_what_tells_a_partition_loads(tmp_path: Path) -> None:

@@ -149,13 +149,13 @@ def test_the_mend_that_is_told_mends(tmp_path: Path) -> None:
     arguments = ["check", "--project", str(folder), "--data", str(tmp_path / "data")]
     told = CliRunner().invoke(app, arguments)
     assert told.exit_code == 2
-    mend = told.stderr.partition("write path: ")[2].splitlines()[0]
-    path_line = f"path: {mend}"
+    fix = told.stderr.partition("write path: ")[2].splitlines()[0]
+    path_line = f"path: {fix}"
     replace(PROFILES, "path: production.duckdb", path_line)(folder)
     told = CliRunner().invoke(app, arguments)
     assert told.exit_code == 2
-    mend = told.stderr.partition("add it to macro-paths: ")[2].splitlines()[0]
-    replace(DBT, "macro-paths:\n  - macros\n", f"macro-paths: {mend}\n")(folder)
+    fix = told.stderr.partition("add it to macro-paths: ")[2].splitlines()[0]
+    replace(DBT, "macro-paths:\n  - macros\n", f"macro-paths: {fix}\n")(folder)
     told = CliRunner().invoke(app, arguments)
     assert told.exit_code == 0, told.output
     assert not list(tmp_path.rglob("production.duckdb"))

@@ -145,7 +145,7 @@ def test_each_rule_is_told_with_file_and_line(tmp_path: Path, rule: str) -> None
 
 def test_the_mend_names_what_was_meant(tmp_path: Path) -> None:
     found = problems(tmp_path, RULES["a source without a contract"][0])
-    assert [problem.mend for problem in found] == ["did you mean `orders`?"]
+    assert [problem.fix for problem in found] == ["did you mean `orders`?"]
 
 
 def test_every_model_records_its_version(tmp_path: Path) -> None:

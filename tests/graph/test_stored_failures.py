@@ -95,7 +95,7 @@ def test_a_table_of_failed_rows_does_not_load(tmp_path: Path, where: str) -> Non
     assert {problem.file for problem in caught.value.problems} == {file}
     for problem in caught.value.problems:
         assert "table of its failed rows" in problem.what
-        assert "remove `store_failures`" in problem.mend
+        assert "remove `store_failures`" in problem.fix
         assert line in (tmp_path / "bakery" / file).read_text().splitlines()[problem.line - 1]
 
 

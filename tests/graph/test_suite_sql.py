@@ -143,7 +143,7 @@ def test_a_rule_that_reads_more_than_it_judges_does_not_load(told: dict[str, Pro
     problem = told[name]
     assert problem.what.startswith(f"`{keyword}`: ")
     assert said in problem.what
-    assert fix in problem.mend
+    assert fix in problem.fix
 
 
 def test_rules_of_the_batch_load(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_the_fix_of_a_relationship_loads_when_typed(tmp_path: Path, column: str)
     (tmp_path / "before").mkdir()
     [problem] = problems(tmp_path / "before", *broken(SLICED, {YAML: described}))
     assert (problem.file, problem.line) == (YAML, 6)
-    typed = problem.mend.partition("`")[2].rstrip("`")
+    typed = problem.fix.partition("`")[2].rstrip("`")
     fixed = described.replace("to: staging.stg_orders", typed)
     assert fixed != described
     assert load(tmp_path, *broken(SLICED, {YAML: fixed})) == ()
@@ -142,6 +142,6 @@ def test_the_fix_of_a_table_that_reads_partitions_loads_when_typed(tmp_path: Pat
     config = "{{ config(materialized='table') }}\n"
     (tmp_path / "before").mkdir()
     [problem] = problems(tmp_path / "before", write(SQL, f"{config}select * from staging.stg_orders\n"))
-    call, _, settings = problem.mend.partition(", and cut the model as what it reads: ")
+    call, _, settings = problem.fix.partition(", and cut the model as what it reads: ")
     typed = f"{{{{ config({settings}) }}}}\nselect * {call.removeprefix('write `').rstrip('`')}\n"
     assert load(tmp_path, write(SQL, typed)) == ()

@@ -219,21 +219,21 @@ NO_MAIL = SOUND.replace(MAIL, "")
 
 
 @pytest.mark.parametrize(
-    ("mend", "old", "new"),
+    ("fix", "old", "new"),
     [
         ('`room: "#crm"`', "room: \"#feeds\"", 'room: "#crm"'),
         (f"`{MAIL.strip()}`", "  desk:", f"{MAIL}  desk:"),
     ],
 )  # fmt: skip
 def test_an_owner_whom_no_channel_reaches_is_told_with_what_to_add(
-    tmp_path: Path, mend: str, old: str, new: str
+    tmp_path: Path, fix: str, old: str, new: str
 ) -> None:
     names = Names({}, {}, {"exp_crm": NAMES.export["exp_crm"]})
     text = NO_MAIL.replace('  - {source: "*", urgency: error, to: owner}\n', "")
     (found,) = problems(tmp_path, text, names)
     assert found.line == 6
     assert "`owner` reaches nobody for `crm@m.example` (exports/exp_crm.yml, `channel: #crm`)" in found.what
-    assert mend in found.mend
+    assert fix in found.fix
     assert read(tmp_path, text.replace(old, new), names)
 
 
@@ -241,7 +241,7 @@ def test_a_team_without_an_address_or_a_channel_is_told_where_to_write_one(tmp_p
     names = Names({}, {}, {"exp_crm": Answerable("team:crm", "", "exports/exp_crm.yml")})
     text = SOUND.replace('  - {source: "*", urgency: error, to: owner}\n', "")
     (found,) = problems(tmp_path, text, names)
-    assert found.mend == "write a `channel` or an e-mail address there (exports/exp_crm.yml)"
+    assert found.fix == "write a `channel` or an e-mail address there (exports/exp_crm.yml)"
     named = Names({}, {}, {"exp_crm": Answerable("team:crm", "#feeds", "exports/exp_crm.yml")})
     assert read(tmp_path, text, named)
 

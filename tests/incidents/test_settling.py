@@ -8,9 +8,12 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from sluicegate.codes import coded, place
+from sluicegate.codes.reading import entries
 from sluicegate.incidents.settling import (
     Settled,
     acknowledge,
+    body_of,
     dedup_key,
     escalate,
     held_back,
@@ -535,3 +538,18 @@ def test_heartbeats_tell_who_was_heard_of_last(records: Records) -> None:
     found = {beat.component: beat for beat in incidents.heartbeats()}
     assert found["sender"].at == START + timedelta(minutes=1)
     assert found["looks at what is wrong"].number == 1
+
+
+@pytest.mark.parametrize("kind", TroubleKind)
+def test_each_kind_of_trouble_leads_to_an_entry_of_the_runbook(kind: TroubleKind) -> None:
+    assert Finding(kind, "it broke").code in entries()
+    carried = coded("it broke", "SLU-E006")
+    assert Finding(kind, carried).code == "SLU-E006", "the cause that its own words carry"
+    assert Finding(kind, carried, code="SLU-G003").code == "SLU-G003"
+
+
+def test_an_incident_of_an_older_version_has_the_code_of_its_kind() -> None:
+    recorded = {"kind": "check failed", "what": "it broke", "fix": "fix it", "run_id": "", "step": ""}
+    now = datetime(2024, 1, 2, tzinfo=UTC)
+    held = Incident("table", "raw.orders", "2024-01-01", "1", "error", "", "", now, now, (recorded,))
+    assert body_of(held, Action.OPEN)["facts"]["runbook"] == f"SLU-Q001: {place('SLU-Q001')}"

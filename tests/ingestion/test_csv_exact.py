@@ -123,7 +123,7 @@ def test_the_replay_key_of_a_row_is_its_own_line_however_lines_end(tmp_path: Pat
     assert door.quarantine("line, rule") == [(4, QUOTE), (5, wrong), (7, wrong)]
     assert door.rows("shop") == [("two\r\nlines",)]
 
-    file = tmp_path / "to mend.csv"
+    file = tmp_path / "to fix.csv"
     export_quarantined(door.deployment, door.contract, DAY, file)
     with file.open(newline="") as stream:
         text = stream.read()

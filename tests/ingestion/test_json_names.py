@@ -92,7 +92,7 @@ def test_files_of_a_drop_may_spell_it_otherwise(tmp_path: Path) -> None:
 def test_a_value_below_another_name_is_mended_below_its_own(tmp_path: Path) -> None:
     at = door(tmp_path)
     at.load('{"id":1,"name":"a"}\n{"ID":2,"name":"b"}')
-    file = tmp_path / "mend.csv"
+    file = tmp_path / "fix.csv"
     export_quarantined(at.deployment, at.contract, DAY, file)
     # Nothing is to be mended in it: the value is in its column already.
     replay(at.deployment, at.contract, DAY, file)

@@ -1,4 +1,4 @@
-"""Quarantined rows that a person mends, and drops that are taken back to; all of it is in the originals."""
+"""Quarantined rows that a person fixes, and drops that are taken back to; all of it is in the originals."""
 
 import csv
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ def door(folder: Path, rows: int | None = 10, **more: Any) -> Door:
 
 
 def exported(at: Door) -> tuple[Path, list[dict[str, str]]]:
-    file = at.folder / "to mend.csv"
+    file = at.folder / "to fix.csv"
     export_quarantined(at.deployment, at.contract, DAY, file)
     with file.open(newline="") as stream:
         return file, list(csv.DictReader(stream))
 
 
-def mend(at: Door, file: Path, rows: list[dict[str, str]]) -> None:
+def fix(at: Door, file: Path, rows: list[dict[str, str]]) -> None:
     with file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
@@ -62,7 +62,7 @@ def test_mended_rows_are_loaded_in_their_place_and_every_row_is_accounted_for(
     rows[0]["Loaves (pcs)"] = "5"
     rows[1] |= {"Order No.": "3", "Date": DAY, "Shop": "c", "Loaves (pcs)": "6"}
     rows[2]["Shop"] = "d"
-    mend(at, file, rows)
+    fix(at, file, rows)
     loaded = at.load()
     assert (loaded.read, loaded.rows, loaded.quarantined) == (4, 4, 0)
     assert at.rows() == [("1", "a", 3), ("2", "b", 5), ("3", "c", 6), ("4", "d", 4)]
@@ -75,7 +75,7 @@ def test_a_mended_row_is_judged_like_any_other(tmp_path: Path) -> None:
     at.load(CONTENT)
     file, rows = exported(at)
     rows[0]["Loaves (pcs)"] = "five"
-    mend(at, file, rows[:1])
+    fix(at, file, rows[:1])
     loaded = at.load()
     assert (loaded.read, loaded.rows, loaded.quarantined) == (4, 1, 3)
     assert [(line, rule) for line, rule in at.quarantine("line, rule") if line == 2] == [
@@ -115,7 +115,7 @@ def test_a_mended_row_that_is_wrong_stops_no_other_and_is_mended_again(
     at.load(CONTENT)
     file, rows = exported(at)
     two, four = {**rows[0], "Loaves (pcs)": "5"}, {**rows[2], "Shop": "d"}
-    mend(at, file, [two | wrong, four])
+    fix(at, file, [two | wrong, four])
     loaded = at.load()
     assert loaded.read == loaded.rows + loaded.quarantined
     shared = "twice" in said or "more than one" in said  # which of the two is right nobody can tell
@@ -129,7 +129,7 @@ def test_a_mended_row_that_is_wrong_stops_no_other_and_is_mended_again(
     left = [row for row in open_rows if row["_rule"] != "too few columns"]
     numbers = ["2", "4"] if shared else ["2"]
     assert len(left) == len(numbers)
-    mend(at, file, [{**row, **_values_of(fixed[number])} for row, number in zip(left, numbers, strict=True)])
+    fix(at, file, [{**row, **_values_of(fixed[number])} for row, number in zip(left, numbers, strict=True)])
     at.load()
     assert at.rows() == [("1", "a", 3), ("2", "b", 5), ("4", "d", 4)]
 
@@ -144,11 +144,11 @@ def test_mended_rows_that_are_bad_count_for_the_limit_with_the_others(tmp_path: 
     file, rows = exported(at)
     for row in rows:
         row |= {"Order No.": row["_line"], "Date": DAY, "Shop": "s", "Loaves (pcs)": "many"}
-    mend(at, file, rows)
+    fix(at, file, rows)
     with pytest.raises(DropRefused, match="3 of 4 rows break the contract, which allows 2 rows"):
         at.load()
     file, rows = exported(at)
-    mend(at, file, [{**rows[0], "Loaves (pcs)": "7"}])
+    fix(at, file, [{**rows[0], "Loaves (pcs)": "7"}])
     assert (at.load().rows, at.load().quarantined) == (2, 2)
 
 
@@ -158,7 +158,7 @@ def test_a_mended_row_is_mended_time_and_again(tmp_path: Path) -> None:
     for loaves in ("five", "fife", "5"):
         file, rows = exported(at)
         [row] = [row for row in rows if row["Order No."] == "2"]
-        mend(at, file, [{**row, "Loaves (pcs)": loaves}])
+        fix(at, file, [{**row, "Loaves (pcs)": loaves}])
         loaded = at.load()
         assert (loaded.read, loaded.rows) == (4, 2 if loaves == "5" else 1)
         assert replay(at.deployment, at.contract, DAY, file) == at.drop()  # the same once more
@@ -174,7 +174,7 @@ def test_bad_mended_rows_of_a_classified_source_are_exported_as_they_are(tmp_pat
     at = Door(tmp_path, own, {"SLUICE_MASKING_KEY": "k" * 40})
     at.load("Order No.,Loaves (pcs)\n1,many\n2,2\n")
     file, rows = exported(at)
-    mend(at, file, [{**rows[0], "Loaves (pcs)": "lots"}])
+    fix(at, file, [{**rows[0], "Loaves (pcs)": "lots"}])
     at.load()
     assert "lots" not in str(at.quarantine("raw, rules"))
     assert [row["Loaves (pcs)"] for row in exported(at)[1]] == ["lots"]
@@ -197,7 +197,7 @@ def test_a_mended_day_is_made_again_from_its_originals_alone(tmp_path: Path) -> 
     at.load(CONTENT)
     file, rows = exported(at)
     rows[0]["Loaves (pcs)"] = "5"
-    mend(at, file, rows[:1])
+    fix(at, file, rows[:1])
     at.load()
     file.unlink()
     assert list(at.deployment.staging.listing()) == []
@@ -210,7 +210,7 @@ def test_a_provider_who_corrects_the_drop_wins_over_what_was_mended(tmp_path: Pa
     at.load(CONTENT)
     file, rows = exported(at)
     rows[0]["Loaves (pcs)"] = "5"
-    mend(at, file, rows[:1])
+    fix(at, file, rows[:1])
     at.load()
     assert at.load(f"{HEADER}\n1,{DAY},a,9\n").rows == 1
     assert at.rows() == [("1", "a", 9)]

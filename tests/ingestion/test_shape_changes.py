@@ -92,9 +92,9 @@ def test_a_header_that_looks_the_same_is_told_and_mended_as_it_is_told(
     columns = [*ORDERS[:3], {**ORDERS[3], "physicalName": agreed}]
     text = f"Order No.,Date,Shop,{header}\n{ROW}\n"
     rules = Door(tmp_path / "refuse", contract(*columns)).refused(text)
-    said, _, mend = rules[0].partition(": it looks the same, and has other characters; if that is meant, ")
+    said, _, fix = rules[0].partition(": it looks the same, and has other characters; if that is meant, ")
     assert said == f"line 1: column `{agreed}` is missing; `{header}` stands in the file"
-    written = re.fullmatch('add (".*") to `aliases` of the column', mend)
+    written = re.fullmatch('add (".*") to `aliases` of the column', fix)
     assert written is not None
     assert written[1].isascii()
     alias = yaml.safe_load(written[1])

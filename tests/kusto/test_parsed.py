@@ -177,7 +177,7 @@ def test_without_the_extra_the_way_to_it_is_said(tmp_path: Path, monkeypatch: py
     with nothing_lent():
         _, problems = load_kusto(write(tmp_path, {"functions/F.kql": F}), None, FEEDS)
     assert [problem.file for problem in problems] == ["kusto"]
-    assert 'pip install "sluicegate[kusto]"' in problems[0].mend
+    assert 'pip install "sluicegate[kusto]"' in problems[0].fix
     extras: Any = import_module("tomllib").loads(Path("pyproject.toml").read_text())["project"]
     assert "kusto" in extras["optional-dependencies"]
     assert extras["name"] == "sluicegate"

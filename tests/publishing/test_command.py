@@ -24,7 +24,7 @@ from tests.parses import loaded
 from tests.publishing.shelves import newest
 from tests.publishing.test_publish import published, with_shelf
 
-Mend = Callable[[Path], object]
+Fix = Callable[[Path], object]
 
 
 def empty(folder: Path, parsed: Path, **variables: str) -> Company:
@@ -114,7 +114,7 @@ def _no_commit(shelf: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said", "mend"),
+    ("wrong", "said", "fix"),
     [
         (_no_folder, "cannot be published to (", lambda shelf: (shelf / "tables" / "marts").unlink()),
         (
@@ -128,7 +128,7 @@ def _no_commit(shelf: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_shelf_that_cannot_be_had_is_told_with_what_to_do(
-    open_bakery: Company, tmp_path: Path, wrong: Mend, said: str, mend: Mend
+    open_bakery: Company, tmp_path: Path, wrong: Fix, said: str, fix: Fix
 ) -> None:
     shelf = tmp_path / "shelf"
     company = with_shelf(open_bakery, shelf)
@@ -137,6 +137,6 @@ def test_a_shelf_that_cannot_be_had_is_told_with_what_to_do(
     ended, _, complained = company.sluice("publish")
     assert (ended, said in " ".join(complained.split())) == (1, True), complained
     assert "`sluice publish`" in complained
-    mend(shelf)
+    fix(shelf)
     assert company.sluice("publish")[0] == 0
     assert "marts.shop_orders" in newest(Shelf(Area(str(shelf)))).tables

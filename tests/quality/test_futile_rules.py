@@ -114,7 +114,7 @@ def test_a_rule_that_can_only_err_is_found_at_its_line(
     [problem, *_] = problems(tmp_path, kind, kwargs)
     assert (problem.file, problem.line) == ("expectations/stores.yml", 3 + place)
     assert expected in problem.expected
-    assert problem.mend
+    assert problem.fix
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_rows_in_quarantine_warn_hold_nothing_and_are_mended_by_command(
 
     code, written, _ = sluice_apart(lenient, "quarantine", "orders", "--partition", MON)
     assert (code, "INTEGER" in written, '"Loaves' in written) == (0, True, True)
-    file = tmp_path / "mend.csv"
+    file = tmp_path / "fix.csv"
     assert sluice_apart(lenient, "quarantine", "orders", "--partition", MON, "--export", str(file))[0] == 0
     file.write_text(file.read_text().replace("four", "4"))
     code, written, _ = sluice_apart(lenient, "replay", "orders", str(file), "--partition", MON)

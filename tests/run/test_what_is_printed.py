@@ -54,7 +54,7 @@ def test_each_reason_is_told_once_with_what_to_do_below_it(open_bakery: Company,
     code, said = sluice(open_bakery, "run")
     lines = said.splitlines()
     [at] = [number for number, line in enumerate(lines) if trouble.reason in line]
-    story = lines[lines.index("needs attention: 1 cause (docs/runbook.md)") :]
+    story = lines[lines.index("needs attention: 1 cause (docs/runbook/)") :]
     assert code == 1
     assert lines[at].startswith("✗ ")
     assert f"  → {trouble.below}" in story
@@ -65,7 +65,7 @@ def test_each_reason_is_told_once_with_what_to_do_below_it(open_bakery: Company,
 
     code, said = sluice(open_bakery, "status")
     assert code == 0
-    assert said.splitlines()[0] == "needs attention: 1 cause (docs/runbook.md)"
+    assert said.splitlines()[0] == "needs attention: 1 cause (docs/runbook/)"
     assert f"  → {trouble.below}" in said.splitlines()
 
     for export in trouble.holds:

@@ -246,13 +246,13 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, 
         yield settings, caught.value.problems
 
 
-@pytest.mark.parametrize(("file", "line", "what", "mend"), WRONG)
+@pytest.mark.parametrize(("file", "line", "what", "fix"), WRONG)
 def test_what_points_the_wrong_way_is_told(
-    wrong: tuple[Settings, tuple[Problem, ...]], file: str, line: int, what: str, mend: str
+    wrong: tuple[Settings, tuple[Problem, ...]], file: str, line: int, what: str, fix: str
 ) -> None:
     found = [one for one in wrong[1] if one.file == file and what in one.what]
     assert [one.line for one in found] == [line], "\n".join(map(str, wrong[1]))
-    assert mend in found[0].mend
+    assert fix in found[0].fix
 
 
 def test_nothing_else_is_told(wrong: tuple[Settings, tuple[Problem, ...]]) -> None:
@@ -292,7 +292,7 @@ def test_each_printed_move_mends_what_it_is_printed_for(wrong: tuple[Settings, t
     project = settings.project_dir
     for words in ("init --quiet", "add -A"):
         subprocess.run(["git", *words.split()], cwd=project, check=True, capture_output=True)
-    moves = {found: one for one in told for found in re.findall(r"`(git mv [^`]+)`", one.mend)}
+    moves = {found: one for one in told for found in re.findall(r"`(git mv [^`]+)`", one.fix)}
     assert len(moves) == 7
     for move in moves:
         subprocess.run(move.split(), cwd=project, check=True, capture_output=True)

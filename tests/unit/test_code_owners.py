@@ -128,7 +128,7 @@ def test_three_places_in_their_order(tmp_path: Path) -> None:
 def test_the_line_that_a_message_prints_gives_an_owner(tmp_path: Path) -> None:
     """Also to a file whose name has signs that a pattern knows."""
     files = ["contracts/a b.odcs.yaml", "exports/exp*.yml", "dbt_project/models/x?.sql", "a\\b"]
-    added = [problem.mend.partition("`")[2].rpartition("`")[0] for problem in unowned(CodeOwners(), files)]
+    added = [problem.fix.partition("`")[2].rpartition("`")[0] for problem in unowned(CodeOwners(), files)]
     lines = [line.replace("@organization/team", f"@o/t{place}") for place, line in enumerate(added)]
     owners = CodeOwners.read("CODEOWNERS", "\n".join(lines))
     assert owners.problems == ()

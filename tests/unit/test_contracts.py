@@ -330,7 +330,7 @@ def test_each_problem_is_located(
     assert said[0].file == ORDERS
     assert at in line
     assert said[0].expected
-    assert said[0].mend
+    assert said[0].fix
 
 
 QUOTED = {
@@ -349,7 +349,7 @@ def test_a_word_in_quotes_is_the_word(
     unquoted, quoted, words = QUOTED[name]
     edit(ORDERS, *_column(LOAVES, name, unquoted))
     [problem] = load_contracts(folder)[1]
-    assert problem.mend == "write it in quotes"
+    assert problem.fix == "write it in quotes"
     edit(ORDERS, unquoted, quoted)
     column = orders().columns[3]
     written = column.written
@@ -389,7 +389,7 @@ def test_what_is_misspelt_is_told_its_name(
     folder: Path, edit: Edit, name: str, old: str, new: str, meant: str
 ) -> None:
     edit(f"contracts/{name}.odcs.yaml", old, new)
-    assert f"did you mean `{meant}`?" in [problem.mend for problem in load_contracts(folder)[1]]
+    assert f"did you mean `{meant}`?" in [problem.fix for problem in load_contracts(folder)[1]]
 
 
 # -- the folder

@@ -146,7 +146,7 @@ def test_a_renamed_column_is_a_field_of_the_key(tmp_path: Path) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, str], int, str, str]] = {
-    # {what: (fields, line, what is told, what is expected or the mend)}
+    # {what: (fields, line, what is told, what is expected or the fix)}
     "a key column twice": ({"key": "[shop, shop]"}, 3, "`key` is", "each name once"),
     "a mode that there is not": ({"mode": "merge"}, 4, "`mode` is 'merge'", "upsert"),
     "partitions": ({"partitions": "all"}, 5, "`partitions` is 'all'", "latest"),
@@ -207,7 +207,7 @@ WRONG: dict[str, tuple[dict[str, str], int, str, str]] = {
 def test_each_problem_is_located(tmp_path: Path, case: str) -> None:
     fields, line, what, said = WRONG[case]
     _, problems = read(tmp_path, **fields)
-    told = [(p.file, p.line) for p in problems if what in p.what and said in f"{p.expected}; {p.mend}"]
+    told = [(p.file, p.line) for p in problems if what in p.what and said in f"{p.expected}; {p.fix}"]
     assert told == [(FILE, line)], problems
 
 
@@ -247,7 +247,7 @@ def test_what_a_type_cannot_do_is_located(
 ) -> None:
     _, problems = read(tmp_path, **{"key": "[shop]", "mode": "upsert", **fields})
     line = 3 if "key" in fields else 4 if "mode" in fields else 2
-    assert [(p.line, what in p.what, said in f"{p.expected}; {p.mend}") for p in problems] == [
+    assert [(p.line, what in p.what, said in f"{p.expected}; {p.fix}") for p in problems] == [
         (line, True, True)
     ], problems
 

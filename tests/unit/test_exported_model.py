@@ -39,7 +39,7 @@ def load(folder: Path, edit: Edit, changes: Mapping[str, str], added: str) -> Ex
 
 
 WRONG: dict[str, tuple[Mapping[str, str], str, str, str, str]] = {
-    # {what: (changes of the file, what is added to it, what its line says, what is told, the mend)}
+    # {what: (changes of the file, what is added to it, what its line says, what is told, the fix)}
     "a key column": (
         {"[business_date, shop]": "[business_date, shops]"}, "", "key: [business_date, shops]",
         "key column `shops` is not in `exp_shop_orders`", "did you mean `shop`?",
@@ -98,10 +98,10 @@ WRONG: dict[str, tuple[Mapping[str, str], str, str, str, str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_each_problem_is_located(folder: Path, edit: Edit, case: str) -> None:
-    changes, added, line, what, mend = WRONG[case]
+    changes, added, line, what, fix = WRONG[case]
     problems = column_problems(load(folder, edit, changes, added), MODEL)
     lines = (folder / FILE).read_text().splitlines()
-    assert [(p.file, lines[p.line - 1], what in p.what, mend in p.mend) for p in problems] == [
+    assert [(p.file, lines[p.line - 1], what in p.what, fix in p.fix) for p in problems] == [
         (FILE, line, True, True)
     ], problems
 

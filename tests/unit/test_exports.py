@@ -19,7 +19,7 @@ def test_an_export_is_named_after_its_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "what", "mend"),
+    ("old", "new", "line", "what", "fix"),
     [
         ("purpose:", "purpos:", 10, "unknown field `purpos`", "did you mean `purpose`?"),
         ("purpose: Shows each shop what it ordered.\n", "", 1, "`purpose` is missing", "add `purpose:`"),
@@ -38,12 +38,12 @@ def test_an_export_is_named_after_its_model() -> None:
     ],
 )  # fmt: skip
 def test_each_problem_is_located(
-    folder: Path, edit: Edit, old: str, new: str, line: int, what: str, mend: str
+    folder: Path, edit: Edit, old: str, new: str, line: int, what: str, fix: str
 ) -> None:
     edit(SHOPS, old, new)
     _, problems = load_exports(folder)
     located = [
-        (problem.file, problem.line) for problem in problems if what in problem.what and mend in problem.mend
+        (problem.file, problem.line) for problem in problems if what in problem.what and fix in problem.fix
     ]
     assert located == [(SHOPS, line)], problems
 

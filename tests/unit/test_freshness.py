@@ -99,7 +99,7 @@ def test_what_else_the_standard_promises_is_for_people(folder: Path, edit: Edit)
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "line", "what", "mend"),
+    ("file", "old", "new", "line", "what", "fix"),
     [
         (ORDERS, "property: latency", "property: latancy", 55, "unknown SLA property `latancy`",
          "did you mean `latency`?"),
@@ -120,12 +120,12 @@ def test_what_else_the_standard_promises_is_for_people(folder: Path, edit: Edit)
     ],
 )  # fmt: skip
 def test_each_problem_of_a_contract_is_located(
-    folder: Path, edit: Edit, file: str, old: str, new: str, line: int, what: str, mend: str
+    folder: Path, edit: Edit, file: str, old: str, new: str, line: int, what: str, fix: str
 ) -> None:
     edit(file, old, new)
     _, problems = load_contracts(folder)
     located = [
-        (problem.file, problem.line) for problem in problems if what in problem.what and mend in problem.mend
+        (problem.file, problem.line) for problem in problems if what in problem.what and fix in problem.fix
     ]
     assert located == [(file, line)], problems
 
@@ -157,7 +157,7 @@ def test_each_problem_of_a_deadline_is_located(
     _, problems = load_exports(folder)
     located = [(problem.file, problem.line) for problem in problems if what in problem.what]
     assert located == [(SHOP_ORDERS, line)], problems
-    assert all(problem.expected and problem.mend for problem in problems)
+    assert all(problem.expected and problem.fix for problem in problems)
 
 
 def test_classification_is_the_contracts_own_word(folder: Path, edit: Edit) -> None:

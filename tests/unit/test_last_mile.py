@@ -73,8 +73,8 @@ def test_an_expired_rule_says_in_which_file_of_dbt_it_belongs(folder: Path) -> N
     assert problems[0].file == FILE
     assert "expires: '2026-01-09'" in lines[problems[0].line - 1]
     assert problems[0].what == "the last-mile filter on `shop` expired on 2026-01-09"
-    assert "moves it into dbt_project/models/exports/exp_shop_orders.sql" in problems[0].mend
-    assert "https://issues.bakery.example/7" in problems[0].mend
+    assert "moves it into dbt_project/models/exports/exp_shop_orders.sql" in problems[0].fix
+    assert "https://issues.bakery.example/7" in problems[0].fix
 
 
 def test_a_process_that_read_the_file_long_ago_knows_what_has_expired(folder: Path) -> None:

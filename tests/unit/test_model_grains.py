@@ -83,4 +83,4 @@ def test_what_cannot_be_is_told_with_the_file(
     _, [problem] = model_partitioning(model, parents)
     assert (problem.file, problem.line) == ("dbt_project/models/sums.sql", 1)
     assert (problem.what, problem.expected) == (what, expected)
-    assert problem.mend
+    assert problem.fix

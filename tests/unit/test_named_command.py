@@ -47,8 +47,8 @@ def test_every_fix_of_a_destination_that_asks_for_it_is_known() -> None:
 
 def test_an_error_on_its_way_says_the_command() -> None:
     with pytest.raises(DeliveryError) as caught, naming_the_command(ORDER):
-        raise DeliveryError("it broke", "a server", "rerun the partition")
-    assert "mend: rerun the partition; that is `sluice rerun marts.items --partition 2022-10-03`" in str(
+        raise DeliveryError("SLU-E005", "it broke", "a server", "rerun the partition")
+    assert "fix: rerun the partition; that is `sluice rerun marts.items --partition 2022-10-03`" in str(
         caught.value
     )
-    assert caught.value.args[2] == caught.value.mend, "and so it does after pickling"
+    assert caught.value.args[3] == caught.value.fix, "and so it does after pickling"

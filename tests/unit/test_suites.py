@@ -56,7 +56,7 @@ def test_a_suite_without_a_critical_rule_blocks_nothing(folder: Path, edit: Edit
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "what", "mend"),
+    ("old", "new", "line", "what", "fix"),
     [
         ("values_to_be_between", "values_to_be_betwen", 7,
          "unknown expectation `expect_column_values_to_be_betwen`",
@@ -71,18 +71,18 @@ def test_a_suite_without_a_critical_rule_blocks_nothing(folder: Path, edit: Edit
     ],
 )  # fmt: skip
 def test_each_problem_is_located(
-    folder: Path, edit: Edit, old: str, new: str, line: int, what: str, mend: str
+    folder: Path, edit: Edit, old: str, new: str, line: int, what: str, fix: str
 ) -> None:
     edit(SUITE, old, new)
     problems = problems_of(folder)
     located = [
-        (problem.file, problem.line) for problem in problems if what in problem.what and mend in problem.mend
+        (problem.file, problem.line) for problem in problems if what in problem.what and fix in problem.fix
     ]
     assert located == [(SUITE, line)], problems
 
 
 @pytest.mark.parametrize(
-    ("rule", "what", "expected", "mend"),
+    ("rule", "what", "expected", "fix"),
     [
         ("expect_column_values_to_not_be_null, kwargs: {colum: shop}",
          "unknown keyword `colum` of `expect_column_values_to_not_be_null`", "mostly", "`column`"),
@@ -113,14 +113,14 @@ def test_each_problem_is_located(
     ],
 )  # fmt: skip
 def test_a_rule_that_gx_or_its_table_does_not_know(
-    folder: Path, rule: str, what: str, expected: str, mend: str
+    folder: Path, rule: str, what: str, expected: str, fix: str
 ) -> None:
     rules(folder, f"{{type: {rule}{'}}' if rule.startswith(MEAN) else ''}}}")
     problem = problems_of(folder)[0]
     assert (problem.file, problem.line) == (SUITE, 3)
     assert what in problem.what
     assert expected in problem.expected
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 def test_rules_that_gx_and_the_table_know(folder: Path) -> None:

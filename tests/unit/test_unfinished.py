@@ -81,7 +81,7 @@ def test_what_is_open_is_told_with_its_line_and_field(tmp_path: Path, case: str)
     assert (problem.file, problem.line) == ("contracts/a.odcs.yaml", line)
     assert field in problem.what
     assert problem.expected
-    assert problem.mend.startswith("write it")
+    assert problem.fix.startswith("write it")
 
 
 @pytest.mark.parametrize("case", NOT_OPEN)

@@ -76,7 +76,7 @@ def test_a_file_of_another_encoding_is_a_problem_and_a_mark_is_none(
     if isinstance(found, YamlFile):
         assert (line, found.data, found.line("c")) == (None, {"a": 1, "b": "é", "c": 1}, 3)
     else:
-        assert (found.line, found.mend) == (line, "save it as UTF-8")
+        assert (found.line, found.fix) == (line, "save it as UTF-8")
 
 
 def test_a_file_that_nothing_reads_is_a_problem(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
 def test_a_problem_says_where_what_and_how_to_mend(tmp_path: Path) -> None:
     file = read(tmp_path, TEXT)
     assert isinstance(file, YamlFile)
-    problem = file.problem("a hole", expected="none", mend="fill it", at=("key", 1))
+    problem = file.problem("a hole", expected="none", fix="fill it", at=("key", 1))
     assert str(problem) == "folder/file.yml:6: a hole; expected none; fill it"
 
 

@@ -147,7 +147,7 @@ def rejected(
         hidden = {target.export.field(column) for column in target.classified}
         out.print(rejected_table(export, found, target.export.key_fields, hidden))
         if not retry:
-            out.print(f"to try them now: sluice rejected {export} --retry; or mend them in the model")
+            out.print(f"to try them now: sluice rejected {export} --retry; or fix them in the model")
             return
         from sluicegate.cli.running import show_finished
         from sluicegate.graph.headless import retry_refused

@@ -80,7 +80,7 @@ def new(
         todo = sum(1 for _ in unfinished_of(path, here.settings.project_dir))
     out.print(str(path), markup=False, soft_wrap=True)
     for problem in drafted.undecided:
-        err.print(f"to be decided: {problem.what}; {problem.mend}", style="yellow", markup=False)
+        err.print(f"to be decided: {problem.what}; {problem.fix}", style="yellow", markup=False)
     out.print(f"{todo} TODOs are left, which `sluice check` names. Then: sluice check", soft_wrap=True)
 
 

@@ -46,7 +46,7 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
 
 
 def gate_as_data(report: GateReport, export: str) -> dict[str, Any]:
-    """Return a gate's answer for machines; docs/runbook.md lists the keys, which stay."""
+    """Return a gate's answer for machines; docs/runbook/ lists the keys, which stay."""
     return {
         "export": export,
         "partition": report.partition_key,

@@ -99,7 +99,7 @@ def outbox_table(found: Sequence[Message]) -> Table:
 def as_data(
     item: Incident, now: datetime, events: Sequence[Event] = (), messages: Sequence[Message] = ()
 ) -> dict[str, Any]:
-    """Return an incident for machines; docs/runbook.md lists the keys, which stay."""
+    """Return an incident for machines; docs/runbook/ lists the keys, which stay."""
     moments = ("opened_at", "updated_at", "due_at", "resolved_at", "acknowledged_at", "snoozed_until")
     return {
         "id": item.id,

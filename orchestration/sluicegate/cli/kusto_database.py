@@ -194,7 +194,7 @@ def _asked(here: Opened, kusto: "KustoProject", environment: str, *, code: int =
             yield _There(here, kusto, place, cluster, parses)
     except DeliveryError as error:
         # What the cluster is asked for elsewhere are deliveries.
-        error.name_command(error.mend.replace("run the delivery again", "type the same again"))
+        error.reword(fix=error.fix.replace("run the delivery again", "type the same again"))
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(code) from None
 

@@ -41,7 +41,7 @@ def quarantine(
 
             key = mending.key_of(contract, partition)
             written = mending.export_quarantined(here.deployment, contract, key, export)
-            out.print(f"{written.rows} rows in {written.file}; mend the values, and then", soft_wrap=True)
+            out.print(f"{written.rows} rows in {written.file}; fix the values, and then", soft_wrap=True)
             again = f"  sluice replay {source} {written.file}{as_option(partition)}"
             out.print(again, soft_wrap=True, markup=False)
             return

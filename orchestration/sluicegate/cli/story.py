@@ -29,7 +29,7 @@ def show_trouble(
     if not causes and not untold:
         return False
     counted = f"{len(causes) + len(untold)} cause{'s' if len(causes) + len(untold) > 1 else ''}"
-    out.print(f"needs attention: {counted} (docs/runbook.md)", style="bold")
+    out.print(f"needs attention: {counted} (docs/runbook/)", style="bold")
     for text in untold:
         out.print(f"✗ {text}", style="red", markup=False, soft_wrap=True)
     for cause in causes:

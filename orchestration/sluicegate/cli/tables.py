@@ -73,7 +73,7 @@ def _table(title: str, rows: Sequence[Row], caption: str | None) -> Table:
 
 
 def status_as_data(rows: Sequence[Row], complaints: Sequence[str]) -> dict[str, Any]:
-    """Return status for machines; docs/runbook.md lists the keys, which stay."""
+    """Return status for machines; docs/runbook/ lists the keys, which stay."""
     troubled = {id(row) for row in needs_attention(rows)}
     return {
         "rows": [

@@ -12,7 +12,7 @@ from sluicegate.columns.receivers import RECEIVING
 from sluicegate.contracts.columns import Masking
 from sluicegate.contracts.model import SourceContract
 from sluicegate.core.column_origins import Place
-from sluicegate.core.problems import did_you_mean
+from sluicegate.core.problems import Mistyped, did_you_mean
 from sluicegate.core.relations import RAW, Relation
 
 
@@ -44,11 +44,12 @@ def hanging_on(graph: ColumnGraph, contracts: Mapping[str, SourceContract], name
             one.name.lower() == column.lower() and one.masking is Masking.DROP for one in contract.columns
         )
         if dropped:
-            raise ValueError(
+            raise Mistyped(
+                "SLU-C007",
                 f"`{name}` is not loaded: its masking is {Masking.DROP}, so nothing hangs on it; expected a"
-                f" column that is; {did_you_mean(column, own)}"
+                f" column that is; {did_you_mean(column, own)}",
             )
-        raise ValueError(f"`{relation.name}` has no column `{column}`; {did_you_mean(column, own)}")
+        raise Mistyped("SLU-C007", f"`{relation.name}` has no column `{column}`; {did_you_mean(column, own)}")
     return [_others(effect(graph, Change(relation, How.VALUES, "what hangs on it", (spelled,))))]
 
 
@@ -79,12 +80,12 @@ def field_of(graph: ColumnGraph, name: str) -> Place:
     exports = {one.name: one for one in graph.tables if one.schema == KUSTO}
     exports |= {one.name: one for one in graph.tables if one.schema == DELIVERED}
     if export not in exports:
-        raise ValueError(f"no export `{export}`; {did_you_mean(export, exports)}")
+        raise Mistyped("SLU-C007", f"no export `{export}`; {did_you_mean(export, exports)}")
     fields = list(graph.tables[exports[export]].columns)
     spelled = _spelled(field, fields)
     if not dot or spelled is None:
         what = f"`{export}` has no field `{field}`" if field else f"`{name}` names no field of it"
-        raise ValueError(f"{what}; expected EXPORT.FIELD; {did_you_mean(field, fields)}")
+        raise Mistyped("SLU-C007", f"{what}; expected EXPORT.FIELD; {did_you_mean(field, fields)}")
     return Place(exports[export], spelled)
 
 
@@ -96,13 +97,16 @@ def _table(graph: ColumnGraph, name: str) -> tuple[Relation, str]:
             if name.lower() == known or name.lower().startswith(f"{known}."):
                 found = spelled[known]
                 if len(found) > 1:
-                    raise ValueError(
+                    raise Mistyped(
+                        "SLU-C007",
                         f"`{name}` may be {' or '.join(map(str, found))}; expected one; type it with its"
-                        " schema"
+                        " schema",
                     )
                 return found[0], name[len(known) + 1 :]
     first = name.split(".")[0]
-    raise ValueError(f"no source or model `{first}`; {did_you_mean(first, [one.name for one in tables])}")
+    raise Mistyped(
+        "SLU-C007", f"no source or model `{first}`; {did_you_mean(first, [one.name for one in tables])}"
+    )
 
 
 def _by_relation(tables: Sequence[Relation]) -> dict[str, list[Relation]]:

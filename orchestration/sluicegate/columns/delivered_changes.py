@@ -19,7 +19,7 @@ from sluicegate.contracts.diff import is_version, next_version
 from sluicegate.contracts.rule_changes import Verdict, limit_verdict
 from sluicegate.contracts.standard import against_standard
 from sluicegate.core.freshness import DurationError, duration, in_words
-from sluicegate.core.problems import ProjectError
+from sluicegate.core.problems import Mistyped, ProjectError
 from sluicegate.core.yaml_files import Location, YamlFile, read_yaml
 from sluicegate.delivery.export_files.exports import Export
 
@@ -46,17 +46,22 @@ def read_contract(path: Path, export: str) -> _Json:
         raise ProjectError([read])
     tables = read.data.get("schema")
     if not isinstance(tables, list) or not tables:
-        read.complain("no `schema`", expected=f"a contract of `{export}`", mend=_again(export, path))
+        read.complain(
+            "no `schema`", expected=f"a contract of `{export}`", fix=_again(export, path), code="SLU-P007"
+        )
         raise ProjectError(read.problems)
     against_standard(read)
     if read.problems:
         raise ProjectError(read.problems)
     named, version = str(read.data.get("name")), str(read.data.get("version"))
     if named != export:
-        raise ValueError(f"{path}: the contract of `{named}`; expected that of `{export}`; name its file")
+        raise Mistyped(
+            "SLU-C004", f"{path}: the contract of `{named}`; expected that of `{export}`; name its file"
+        )
     if not is_version(version):
-        raise ValueError(
-            f"{path}: version is `{version}`; expected a semantic version, as 1.4.0; write three numbers"
+        raise Mistyped(
+            "SLU-C004",
+            f"{path}: version is `{version}`; expected a semantic version, as 1.4.0; write three numbers",
         )
     return read.data
 

@@ -65,8 +65,8 @@ class Door:
                 continue
             yield from class_problems(export, self.flow, _fields(self.graph, export), file_of(export))
             yield from (
-                export.file.problem(what, expected=expected, mend=mend, at=_CLASSES)
-                for what, expected, mend in self._deciding(export, Indirect.REFUSE)
+                export.file.problem(what, expected=expected, fix=fix, at=_CLASSES, code="SLU-P002")
+                for what, expected, fix in self._deciding(export, Indirect.REFUSE)
             )
 
     def _is_known(self, export: Export) -> bool:
@@ -84,9 +84,9 @@ class Door:
     def warnings(self, exports: Iterable[Export]) -> list[Problem]:
         """Return what a person should look at, and keeps nothing from loading."""
         return [
-            export.file.problem(what, expected=expected, mend=mend, at=_CLASSES)
+            export.file.problem(what, expected=expected, fix=fix, at=_CLASSES, code="SLU-P002")
             for export in exports
-            for what, expected, mend in self._deciding(export, Indirect.WARN)
+            for what, expected, fix in self._deciding(export, Indirect.WARN)
         ]
 
     def resting(
@@ -123,13 +123,14 @@ class Door:
         if exception and exception.from_ not in misfit.classes:
             what = f"an exception lowers {column} from {exception.from_}, which it is not"
             return self.words.problem(
-                said, f"{what}; {ways}" if ways else what, "an exception from a class that the column has",
+                said, "SLU-P069",
+                f"{what}; {ways}" if ways else what, "an exception from a class that the column has",
                 "take it away, or correct `from`", DECLASSIFIED, "from",
             )  # fmt: skip
         class_ = max(misfit.classes, key=self._rank)
         usual = EXCEPTION % (class_, said.classification)
         return self.words.problem(
-            said, f"{column} is said to be {said.classification}, but {ways}",
+            said, "SLU-P069", f"{column} is said to be {said.classification}, but {ways}",
             f"a class that is no more open than what comes in: `{CLASSIFICATION}` only raises",
             f"take it away, or write the exception beside it: `{usual}`", CLASSIFICATION,
         )  # fmt: skip
@@ -162,10 +163,11 @@ def class_problems(
             yield export.file.problem(
                 f"field `{field}` is {class_}: {flow.shown(place, class_)}",
                 expected=f"data of the classes that this destination may receive: {_listed(export)}",
-                mend=f"take it out of {file}; mask it in its contract, or send a measure, where"
+                fix=f"take it out of {file}; mask it in its contract, or send a measure, where"
                 f" contracts/classes.yml has a rule that lowers {class_}; add {class_} to `classes` once its"
                 f" owner agrees; or write an exception in the column's meta: `{EXCEPTION % (class_, '…')}`",
                 at=_CLASSES,
+                code="SLU-P002",
             )
 
 

@@ -77,6 +77,7 @@ def exposure_problems(graph: ColumnGraph, manifest: DbtManifest) -> Iterator[Pro
                 yield Problem(
                     file, 1, f"meta.columns of exposure `{exposure['name']}` names `{name}`",
                     "a table that its depends_on has", did_you_mean(name, [one.name for one in reads]),
+                    code="SLU-P006",
                 )  # fmt: skip
                 continue
             there = _spelled(graph.tables[known])
@@ -84,7 +85,7 @@ def exposure_problems(graph: ColumnGraph, manifest: DbtManifest) -> Iterator[Pro
                 if column.lower() not in there:
                     yield Problem(
                         file, 1, f"meta.columns of exposure `{exposure['name']}` names `{name}.{column}`",
-                        f"columns of `{name}`", did_you_mean(column, there.values()),
+                        f"columns of `{name}`", did_you_mean(column, there.values()), code="SLU-P006",
                     )  # fmt: skip
 
 

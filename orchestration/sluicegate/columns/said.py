@@ -71,9 +71,9 @@ class DbtWords:
         """Return file and line of what is said in a column's meta."""
         return self._lines.of_column(self._content["nodes"][said.node.unique_id], said.column, *below)
 
-    def problem(self, said: Said, what: str, expected: str, mend: str, *below: str) -> Problem:
+    def problem(self, said: Said, code: str, what: str, expected: str, fix: str, *below: str) -> Problem:
         """Return a problem at what is said in a column's meta."""
-        return Problem(*self.place(said, *below), what, expected, mend)
+        return Problem(*self.place(said, *below), what, expected, fix, code=code)
 
     def _read(self, node: DbtNode) -> Iterator[Said]:
         described: Mapping[str, Mapping[str, Any]] = (
@@ -88,7 +88,7 @@ class DbtWords:
             said = Said(node, name, str(word or ""))
             if wrong := self._rules.unknown(said.classification):
                 what = f"column `{name}` of `{node.name}` is classified `{word}`"
-                self.problems.append(self.problem(said, what, *wrong, CLASSIFICATION))
+                self.problems.append(self.problem(said, "SLU-P069", what, *wrong, CLASSIFICATION))
             yield Said(node, name, said.classification, self._exception(said, written))
 
     def _exception(self, said: Said, written: Any) -> Declassified | None:
@@ -98,7 +98,9 @@ class DbtWords:
         usual = EXCEPTION % ("restricted", "internal")
         if not isinstance(written, dict):
             self.problems.append(
-                self.problem(said, f"{where} is {written!r}", "a mapping", f"write `{usual}`", DECLASSIFIED)
+                self.problem(
+                    said, "SLU-P069", f"{where} is {written!r}", "a mapping", f"write `{usual}`", DECLASSIFIED
+                )
             )
             return None
         try:
@@ -116,21 +118,23 @@ class DbtWords:
             name = str(detail["loc"][0])
             if detail["type"] == "extra_forbidden":
                 what, expected = f"{where} has an unknown field `{name}`", f"one of: {', '.join(fields)}"
-                mend = did_you_mean(name, fields)
+                fix = did_you_mean(name, fields)
             elif detail["type"] == "missing":
-                what, expected, mend = f"{where} has no `{name}`", f"all of: {', '.join(fields)}", "add it"
+                what, expected, fix = f"{where} has no `{name}`", f"all of: {', '.join(fields)}", "add it"
             else:
                 what = f"`{name}` of {where} is {detail['input']!r}"
-                expected, mend = _EXPECTED.get(name, "a text that says it"), "correct the value"
-            yield self.problem(said, what, expected, mend, DECLASSIFIED, name)
+                expected, fix = _EXPECTED.get(name, "a text that says it"), "correct the value"
+            yield self.problem(said, "SLU-P069", what, expected, fix, DECLASSIFIED, name)
 
     def _word_problems(self, said: Said, where: str, exception: Declassified) -> Iterator[Problem]:
         for name, word in (("from", exception.from_), ("to", exception.to)):
             if wrong := self._rules.unknown(word):
-                yield self.problem(said, f"`{name}` of {where} is `{word}`", *wrong, DECLASSIFIED, name)
+                yield self.problem(
+                    said, "SLU-P069", f"`{name}` of {where} is `{word}`", *wrong, DECLASSIFIED, name
+                )
         if exception.from_ == exception.to or self._rules.within(exception.from_, exception.to):
             yield self.problem(
-                said, f"{where} is from `{exception.from_}` to `{exception.to}`",
+                said, "SLU-P069", f"{where} is from `{exception.from_}` to `{exception.to}`",
                 "`to` more open than `from`", "correct it, or take the exception away", DECLASSIFIED, "to",
             )  # fmt: skip
 

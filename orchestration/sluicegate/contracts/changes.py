@@ -207,8 +207,8 @@ def _new_column(after: SourceContract, column: Column) -> tuple[Weight, str, str
     if column.required:
         return Weight.BREAKING, _PROVIDER, f"{said} and required: drops without it are refused"
     if after.shape.lost_column is Policy.REFUSE and after.reading.format not in _KEYED:
-        mend = "unless `shapeChanges` says `{lostColumn: add}`"
-        return Weight.BREAKING, _PROVIDER, f"{said}: drops without it are refused, {mend}"
+        fix = "unless `shapeChanges` says `{lostColumn: add}`"
+        return Weight.BREAKING, _PROVIDER, f"{said}: drops without it are refused, {fix}"
     return Weight.COMPATIBLE, _READERS, f"{said}; NULL where a drop has none"
 
 

@@ -129,12 +129,12 @@ def class_word_problems(
             if wrong := rules.unknown(word):
                 at = ("schema", 0, "properties", place, "classification")
                 what = f"`{item.get('name')}` is classified `{word}`"
-                yield contract.file.problem(what, expected=wrong[0], mend=wrong[1], at=at)
+                yield contract.file.problem(what, expected=wrong[0], fix=wrong[1], at=at, code="SLU-P006")
     for file, words in cleared.items():
         for word in words:
             if wrong := rules.unknown(word):
                 what = f"`classes` names `{word}`"
-                yield file.problem(what, expected=wrong[0], mend=wrong[1], at=("classes",))
+                yield file.problem(what, expected=wrong[0], fix=wrong[1], at=("classes",), code="SLU-P006")
 
 
 def _file_problems(file: YamlFile, said: _File, rules: ClassRules) -> Iterator[Problem]:
@@ -142,7 +142,7 @@ def _file_problems(file: YamlFile, said: _File, rules: ClassRules) -> Iterator[P
         if said.classes.index(word) != place:
             yield file.problem(
                 f"`classes` names `{word}` twice", expected="each class once, the most open one first",
-                mend="take one of them away", at=("classes", place),
+                fix="take one of them away", at=("classes", place), code="SLU-P009",
             )  # fmt: skip
     named: list[tuple[str, Location]] = [(word, ("indirect", word)) for word in said.indirect]
     seen: set[tuple[str, str]] = set()
@@ -152,7 +152,7 @@ def _file_problems(file: YamlFile, said: _File, rules: ClassRules) -> Iterator[P
         if (one.from_, one.by) in seen:
             yield file.problem(
                 f"a second rule lowers `{one.from_}` by {one.by}", expected="one rule of each kind a class",
-                mend="take one of them away", at=at,
+                fix="take one of them away", at=at, code="SLU-P009",
             )  # fmt: skip
         seen.add((one.from_, one.by))
         known = {one.from_, one.to} <= set(rules.classes)
@@ -160,13 +160,13 @@ def _file_problems(file: YamlFile, said: _File, rules: ClassRules) -> Iterator[P
             yield file.problem(
                 f"`{one.to}` is not more open than `{one.from_}`",
                 expected=f"a class before it in `classes`: {', '.join(rules.classes)}",
-                mend="name one of those, or take the rule away", at=(*at, "to"),
+                fix="name one of those, or take the rule away", at=(*at, "to"), code="SLU-P008",
             )  # fmt: skip
     for word, at in named:
         if word not in rules.classes:
             yield file.problem(
                 f"`{word}` is no class", expected=f"one of `classes`: {', '.join(rules.classes)}",
-                mend=did_you_mean(word, rules.classes), at=at,
+                fix=did_you_mean(word, rules.classes), at=at, code="SLU-P006",
             )  # fmt: skip
 
 

@@ -29,21 +29,22 @@ class CustomProperties:
                 file.complain(
                     f"unknown custom property `{name}`",
                     expected=f"one of: {', '.join(sorted(known))}",
-                    mend=did_you_mean(name, known),
+                    fix=did_you_mean(name, known),
                     at=(*self._at, index, "property"),
+                    code="SLU-P006",
                 )
             elif name in self._values:
                 file.complain(
                     f"custom property `{name}` stands twice", expected="one of each",
-                    mend="remove one of them", at=(*self._at, index, "property"),
+                    fix="remove one of them", at=(*self._at, index, "property"), code="SLU-P009",
                 )  # fmt: skip
             self._places[name] = index
             self._values[name] = item.get("value")
 
-    def problem(self, name: str, what: str, expected: str, mend: str) -> None:
+    def problem(self, name: str, code: str, what: str, expected: str, fix: str) -> None:
         """Note what is wrong with a property."""
         at = (*self._at, self._places[name], "value") if name in self._places else self._at
-        self._file.complain(what, expected=expected, mend=mend, at=at)
+        self._file.complain(what, expected=expected, fix=fix, at=at, code=code)
 
     def has(self, name: str) -> bool:
         """Whether the property is there."""
@@ -67,7 +68,7 @@ class CustomProperties:
             at = (*self._at, self._places[name], "value", *within)
             self._file.complain(
                 f"`{name}` has `{self._file.written(*at) or value}`, which is no text to YAML",
-                expected="a text", mend="write it in quotes", at=at,
+                expected="a text", fix="write it in quotes", at=at, code="SLU-P008",
             )  # fmt: skip
         return str(value)
 
@@ -77,7 +78,7 @@ class CustomProperties:
         if value in allowed:
             return value
         self.problem(
-            name, f"custom property `{name}` is `{value}`", f"one of: {', '.join(allowed)}",
+            name, "SLU-P008", f"custom property `{name}` is `{value}`", f"one of: {', '.join(allowed)}",
             f"add `- property: {name}` with one of them as its value",
         )  # fmt: skip
         return ""
@@ -88,7 +89,7 @@ class CustomProperties:
         if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
             return value
         self.problem(
-            name, f"custom property `{name}` is `{value}`", "a whole number, 0 or more",
+            name, "SLU-P008", f"custom property `{name}` is `{value}`", "a whole number, 0 or more",
             "correct the value",
         )  # fmt: skip
         return None
@@ -98,7 +99,9 @@ class CustomProperties:
         value = self._values.get(name, default)
         if isinstance(value, bool):
             return value
-        self.problem(name, f"custom property `{name}` is `{value}`", "true or false", "correct the value")
+        self.problem(
+            name, "SLU-P008", f"custom property `{name}` is `{value}`", "true or false", "correct the value"
+        )
         return default
 
     def mapping(
@@ -110,7 +113,7 @@ class CustomProperties:
             return {}
         if not isinstance(value, dict):
             self.problem(
-                name, f"custom property `{name}` is `{value}`", "a mapping",
+                name, "SLU-P008", f"custom property `{name}` is `{value}`", "a mapping",
                 f"write it as in `{{{(keys or ['name'])[0]}: {(values or ['value'])[0]}}}`",
             )  # fmt: skip
             return {}
@@ -119,7 +122,7 @@ class CustomProperties:
             for said, allowed in ((str(key), keys), (str(item), values)):
                 if allowed is not None and said not in allowed:
                     self.problem(
-                        name, f"custom property `{name}` says `{said}`",
+                        name, "SLU-P008", f"custom property `{name}` says `{said}`",
                         f"one of: {', '.join(allowed)}", did_you_mean(said, allowed),
                     )  # fmt: skip
                     break
@@ -142,7 +145,7 @@ class CustomProperties:
             example = partitioning.key_at(datetime(2022, 8, 1, tzinfo=UTC))
             said = {Grain.DAILY: "the first day of the feed"}.get(grain, f"the first {grain} partition")
             self.problem(
-                name, f"custom property `{name}` is `{value}`", f"{said}, as {example}",
+                name, "SLU-P008", f"custom property `{name}` is `{value}`", f"{said}, as {example}",
                 "add it under customProperties",
             )  # fmt: skip
             return None

@@ -127,16 +127,25 @@ def sources_problems(project_dir: Path, contracts: Mapping[str, SourceContract])
     What it says is compared first: rendering hundreds of contracts as text takes a second.
     """
     path, wanted = project_dir / SOURCES_FILE, _content(contracts)
-    mend = f"run `{COMMAND}`"
+    fix = f"run `{COMMAND}`"
     if not path.exists():
         if not contracts:
             return []
         what, expected = "dbt's sources are missing", "the file that is generated from contracts/"
-        return [Problem(SOURCES_FILE, 1, what, expected, mend)]
+        return [Problem(SOURCES_FILE, 1, what, expected, fix, code="SLU-P030")]
     text = path.read_text(encoding="utf-8")
     read = read_yaml(path, project_dir)
     if isinstance(read, Problem):
-        return [Problem(read.file, read.line, read.what, "the file that is generated from contracts/", mend)]
+        return [
+            Problem(
+                read.file,
+                read.line,
+                read.what,
+                "the file that is generated from contracts/",
+                fix,
+                code="SLU-P030",
+            )
+        ]
     if (text.startswith(_HEADER) and read.data == wanted) or text == sources_text(contracts):
         return []
     differing = list(_differences(_tables(read.data), _tables(wanted)))
@@ -144,7 +153,7 @@ def sources_problems(project_dir: Path, contracts: Mapping[str, SourceContract])
     return [
         Problem(
             read.name, 1, f"dbt's sources are not the contracts': {shown}",
-            "the file as it is generated from contracts/", mend,
+            "the file as it is generated from contracts/", fix, code="SLU-P030",
         )
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from sluicegate.contracts.changes import Change, Weight, changes_between
 from sluicegate.contracts.load import CONNECTORS_FILE, SUFFIXES, load_contracts
 from sluicegate.contracts.model import SourceContract
-from sluicegate.core.problems import Problem, ProjectError
+from sluicegate.core.problems import Mistyped, Problem, ProjectError
 
 _DEFAULT_REFS = ("origin/main", "main", "HEAD")
 _FOLDER = "contracts"
@@ -102,7 +102,7 @@ def version_problem(before: str, after: SourceContract, changes: list[Change]) -
     if new is None:
         return after.file.problem(
             f"version is `{after.version}`", expected="a semantic version, as 1.4.0",
-            mend="write three numbers", at=at,
+            fix="write three numbers", at=at, code="SLU-P031",
         )  # fmt: skip
     if old is None:
         return None
@@ -121,7 +121,7 @@ def version_problem(before: str, after: SourceContract, changes: list[Change]) -
     wanted = ".".join(map(str, least))
     return after.file.problem(
         f"version is {after.version}, was {before}, and {why}",
-        expected=f"{wanted} or later", mend=f"write `version: {wanted}`", at=at,
+        expected=f"{wanted} or later", fix=f"write `version: {wanted}`", at=at, code="SLU-P031",
     )  # fmt: skip
 
 
@@ -157,7 +157,9 @@ def _fetch(project_dir: Path, against: str | None, target: Path) -> tuple[str, b
             file for file in folder.iterdir() if file.name.endswith(SUFFIXES) or file.name == CONNECTORS_FILE
         ]
         if not files:
-            raise ValueError(f"{path}: no contract in it; expected files that end in {' or '.join(SUFFIXES)}")
+            raise Mistyped(
+                "SLU-C008", f"{path}: no contract in it; expected files that end in {' or '.join(SUFFIXES)}"
+            )
         for file in files:
             shutil.copy(file, target)
         return str(path), False
@@ -177,20 +179,21 @@ def _ref(project_dir: Path, against: str | None) -> str:
         except ValueError:
             continue
         return ref
-    raise ValueError(
+    raise Mistyped(
+        "SLU-C008",
         f"{' and '.join(candidates)}: no commit in the repository of {project_dir}, no file, no directory;"
-        " name another with --against"
+        " name another with --against",
     )
 
 
 def _git(project_dir: Path, *arguments: str) -> str:
     program = shutil.which("git")
     if program is None:
-        raise ValueError("git is not installed; name a file or a directory with --against")
+        raise Mistyped("SLU-C008", "git is not installed; name a file or a directory with --against")
     done = subprocess.run(
         [program, "-C", str(project_dir), *arguments],
         capture_output=True, check=False, timeout=_SECONDS,
     )  # fmt: skip
     if done.returncode:
-        raise ValueError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+        raise Mistyped("SLU-C008", f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout.decode()

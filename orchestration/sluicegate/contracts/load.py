@@ -51,8 +51,9 @@ def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[P
             file.complain(
                 f"a second contract for `{contract.name}`",
                 expected=f"one contract a source ({other.file.name} is the other), whatever the case",
-                mend="rename or merge them",
+                fix="rename or merge them",
                 at=("schema", 0, "name"),
+                code="SLU-P009",
             )
         contracts[contract.name] = contract
     check_shared_files(contracts.values())
@@ -70,8 +71,9 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
         file.complain(
             f"{len(tables)} schema objects and {len(servers)} servers",
             expected="one of each: a contract is for one source",
-            mend="split the contract",
+            fix="split the contract",
             at=("schema",) if len(tables) != 1 else ("servers",),
+            code="SLU-P020",
         )
         return None
     custom = CustomProperties(file, (), CUSTOM_PROPERTIES)
@@ -81,8 +83,9 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
         file.complain(
             f"the source is called `{source}`",
             expected="letters, digits and underscores, not a digit first: it is a table's name",
-            mend="rename it",
+            fix="rename it",
             at=("schema", 0, "name"),
+            code="SLU-P010",
         )
         return None
     grain = Grain(custom.choice("partitionGrain", [grain.value for grain in Grain]) or Grain.SNAPSHOT)
@@ -93,8 +96,9 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
         file.complain(
             f"path is `{template.text}`: {wrong}",
             expected=f"a path with {fields}" if fields else "a path without fields in braces",
-            mend=f"write it as in `{template.example(source)}`",
+            fix=f"write it as in `{template.example(source)}`",
             at=("servers", 0, "path"),
+            code="SLU-P021",
         )
         return None
     masking = custom.mapping("masking", keys=None, values=[str(item) for item in Masking])
@@ -107,7 +111,8 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
     if len(partitions) > 1:
         file.complain(
             f"{len(partitions)} partitioned properties", expected="at most one",
-            mend="leave `partitioned: true` on the date alone", at=("schema", 0, "properties"),
+            fix="leave `partitioned: true` on the date alone", at=("schema", 0, "properties"),
+            code="SLU-P021",
         )  # fmt: skip
     _check_partition_column(file, grain, partitions, columns, properties)
     start = custom.moment("partitionStart", partitioning) if grain.timed else None
@@ -115,12 +120,12 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
     gaps = custom.choice("daysWithoutDrop", ["allowed", "refused"], "refused")
     if not custom.text("provider"):
         custom.problem(
-            "provider", "the contract does not say who upstream promises it",
+            "provider", "SLU-P020", "the contract does not say who upstream promises it",
             "custom property `provider`: who it is, and how to reach them", "add it under customProperties",
         )  # fmt: skip
     owner = custom.text("owner")
     if owner and not is_owner(owner):
-        custom.problem("owner", f"the owner is `{owner}`", OWNER_EXPECTED, "name one of them")
+        custom.problem("owner", "SLU-P020", f"the owner is `{owner}`", OWNER_EXPECTED, "name one of them")
     staging = custom.choice("staging", ["keep", "remove"], "keep")
     shape = _shape(custom)
     limit = _limit(custom)
@@ -169,15 +174,17 @@ def _check_connector(
         file.complain(
             f"no connector is named `{name}`",
             expected=f"one of contracts/{CONNECTORS_FILE}: {', '.join(sorted(connectors))}",
-            mend=did_you_mean(name, connectors),
+            fix=did_you_mean(name, connectors),
             at=("servers", 0, "server"),
+            code="SLU-P006",
         )
     elif type_ not in connectors[name]:
         file.complain(
             f"connector `{name}` is not of type `{type_}`",
             expected=f"one of: {', '.join(sorted(connectors[name]))}",
-            mend="correct `type`, or ask the platform engineers for a connector",
+            fix="correct `type`, or ask the platform engineers for a connector",
             at=("servers", 0, "type"),
+            code="SLU-P008",
         )
 
 
@@ -196,8 +203,9 @@ def _check_partition_column(
             file.complain(
                 f"partitioned column `{column.name}` is {column.type}",
                 expected=f"{' or '.join(kind.value for kind in kinds)} in a source cut by `{grain}`",
-                mend="correct `physicalType`, or `partitioned`",
+                fix="correct `physicalType`, or `partitioned`",
                 at=("schema", 0, "properties", index, "physicalType"),
+                code="SLU-P021",
             )
 
 
@@ -210,7 +218,7 @@ def _shape(custom: CustomProperties) -> ShapePolicies:
         policy = Policy(value)
         if policy not in ALLOWED[names[name]]:
             custom.problem(
-                "shapeChanges", f"`{name}` is `{value}`",
+                "shapeChanges", "SLU-P008", f"`{name}` is `{value}`",
                 f"one of: {', '.join(ALLOWED[names[name]])}", "choose one of them",
             )  # fmt: skip
         chosen[names[name]] = policy
@@ -226,7 +234,7 @@ def _limit(custom: CustomProperties) -> QuarantineLimit:
             raise ValueError
     except ValueError:
         custom.problem(
-            "quarantineLimit", f"`quarantineLimit` is {dict(said)}",
+            "quarantineLimit", "SLU-P008", f"`quarantineLimit` is {dict(said)}",
             "rows of 0 or more, percent from 0 to 100", "write `{rows: 10}` or `{percent: 0.1}`",
         )  # fmt: skip
         return QuarantineLimit()

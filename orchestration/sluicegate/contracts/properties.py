@@ -43,7 +43,7 @@ def columns_of(
         file.complain(
             f"masking names the classification `{name}`, which no column has",
             expected=f"one of: {', '.join(sorted(used - {''})) or 'none: no column is classified'}",
-            mend=did_you_mean(name, used - {""}), at=("customProperties",),
+            fix=did_you_mean(name, used - {""}), at=("customProperties",), code="SLU-P024",
         )  # fmt: skip
     return tuple(columns.values())
 
@@ -60,7 +60,7 @@ def _column(
         file.complain(
             f"column `{item.get('name')}` has no physicalType",
             expected="the warehouse's type, as VARCHAR or DECIMAL(12,2)",
-            mend="add `physicalType:`", at=at,
+            fix="add `physicalType:`", at=at, code="SLU-P022",
         )  # fmt: skip
         return None
     custom = CustomProperties(file, at, COLUMN_PROPERTIES)
@@ -68,7 +68,7 @@ def _column(
     for name in options.keys() - set(_OPTIONS):
         file.complain(
             f"unknown field `{name}`", expected="a logicalTypeOption of ODCS v3.1",
-            mend=did_you_mean(name, _OPTIONS), at=(*at, "logicalTypeOptions", name),
+            fix=did_you_mean(name, _OPTIONS), at=(*at, "logicalTypeOptions", name), code="SLU-P006",
         )  # fmt: skip
     classification = str(item.get("classification") or "")
     required = bool(item.get("required") or item.get("primaryKey"))
@@ -77,8 +77,9 @@ def _column(
         file.complain(
             f"physicalType is `{item['physicalType']}`: {wrong}",
             expected="a type of the warehouse, as VARCHAR, BIGINT or DECIMAL(12,2)",
-            mend=did_you_mean(base_of(type_), KNOWN) if base_of(type_) not in KNOWN else "correct it",
+            fix=did_you_mean(base_of(type_), KNOWN) if base_of(type_) not in KNOWN else "correct it",
             at=(*at, "physicalType"),
+            code="SLU-P022",
         )
         return None
     column = Column(
@@ -110,7 +111,7 @@ def _masking(
         file.complain(
             f"nothing says what becomes of values classified `{classification}`",
             expected=f"`masking: {{{classification}: {' | '.join(Masking)}}}` in customProperties",
-            mend="add it, or `masking` to the column", at=(*at, "classification"),
+            fix="add it, or `masking` to the column", at=(*at, "classification"), code="SLU-P024",
         )  # fmt: skip
     return Masking(said or "keep")
 
@@ -133,21 +134,22 @@ def _written(
             example = "HH:mm" if kind_of(type_) is Kind.TIME else "dd.MM.yyyy"
             file.complain(
                 f"date format `{options['format']}`: {error}", expected="JDK DateTimeFormatter letters",
-                mend=f"write it as in `{example}`", at=(*at, "logicalTypeOptions", "format"),
+                fix=f"write it as in `{example}`", at=(*at, "logicalTypeOptions", "format"), code="SLU-P023",
             )  # fmt: skip
     elif options.get("format") and base_of(type_) in ("TIMETZ", "TIME WITH TIME ZONE"):
         file.complain(
             f"date format `{options['format']}`: the column is {type_}, which is read as ISO 8601 alone",
             expected="no format, as for `10:00:00+02:00`",
-            mend="remove it; or take the column as VARCHAR, and convert it in a staging model",
+            fix="remove it; or take the column as VARCHAR, and convert it in a staging model",
             at=(*at, "logicalTypeOptions", "format"),
+            code="SLU-P023",
         )
     said = str(options.get("defaultTimezone") or "UTC")
     if kind_of(type_) is Kind.MOMENT and said not in _UTC:
         file.complain(
             f"defaultTimezone is `{said}`", expected="UTC, for which a moment without a zone is taken",
-            mend="remove it, and convert the moments in a staging model",
-            at=(*at, "logicalTypeOptions", "defaultTimezone"),
+            fix="remove it, and convert the moments in a staging model",
+            at=(*at, "logicalTypeOptions", "defaultTimezone"), code="SLU-P023",
         )  # fmt: skip
     decimal, thousands = _separators(custom, usual)
     written = ValueFormat(
@@ -169,14 +171,14 @@ def _separators(custom: CustomProperties, usual: CustomProperties) -> tuple[str,
         value = holder.text(name, default)
         if len(value) > 1 or value.isalnum() or value in ("+", "-"):
             expected = "one character that no number has: neither digit, letter nor sign"
-            holder.problem(name, f"`{name}` is `{value}`", expected, "correct the value")
+            holder.problem(name, "SLU-P008", f"`{name}` is `{value}`", expected, "correct the value")
         return value
 
     decimal, thousands = separator("decimalSeparator", ".") or ".", separator("thousandsSeparator", "")
     if decimal == thousands:
         where = custom if custom.has("thousandsSeparator") or custom.has("decimalSeparator") else usual
         where.problem(
-            "thousandsSeparator" if where.has("thousandsSeparator") else "decimalSeparator",
+            "thousandsSeparator" if where.has("thousandsSeparator") else "decimalSeparator", "SLU-P008",
             f"`{decimal}` separates both decimals and thousands", "two different characters",
             "correct one of them (decimalSeparator is `.` where nothing else is said)",
         )  # fmt: skip
@@ -193,12 +195,13 @@ def _check_words(custom: CustomProperties, written: ValueFormat) -> None:
             if other != name:
                 at = name if custom.has(name) else other
                 expected = "a word for one of them, whatever its case"
-                mend = f"correct {' or '.join(lists)}"
-                custom.problem(at, f"`{word}` stands for true and for false", expected, mend)
+                fix = f"correct {' or '.join(lists)}"
+                custom.problem(at, "SLU-P008", f"`{word}` stands for true and for false", expected, fix)
     for symbol in written.currency:
         if not symbol.strip() or any(sign.isdigit() or sign in "+-" for sign in symbol):
             custom.problem(
-                "currency", f"`currency` has `{symbol}`", "a symbol or a word, without digits and signs",
+                "currency", "SLU-P008",
+                f"`currency` has `{symbol}`", "a symbol or a word, without digits and signs",
                 "correct it, or remove it",
             )  # fmt: skip
 
@@ -223,7 +226,7 @@ def _check_masking(
             file.complain(
                 f"column `{column.name}` is {use}, and its masking is `{column.masking}`",
                 expected=f"masking {' or '.join(allowed)} for it",
-                mend=f"change its masking, or leave out `{use}`", at=(*at, use),
+                fix=f"change its masking, or leave out `{use}`", at=(*at, use), code="SLU-P024",
             )  # fmt: skip
 
 
@@ -236,18 +239,20 @@ def _check_names(file: YamlFile, columns: Mapping[int, Column]) -> None:
         if column.name in names:
             file.complain(
                 f"column `{column.name}` stands twice", expected="a name of its own for every column",
-                mend="rename one of them", at=(*at, "name"),
+                fix="rename one of them", at=(*at, "name"), code="SLU-P009",
             )  # fmt: skip
         names.add(column.name)
         if not _IDENTIFIER.fullmatch(column.name) or column.name.startswith("_"):
             file.complain(
-                f"column name `{column.name}`", mend="rename it; the file's own name is `physicalName`",
+                f"column name `{column.name}`", fix="rename it; the file's own name is `physicalName`",
                 expected="lower case letters, digits and underscores, a letter first", at=(*at, "name"),
+                code="SLU-P010",
             )  # fmt: skip
         for header in (column.header, *column.aliases):
             other = meant.setdefault(header, column.name)
             if other != column.name:
                 file.complain(
                     f"header `{header}` means `{other}` and `{column.name}`",
-                    expected="a header of its own for every column", mend="rename one of them", at=at,
+                    expected="a header of its own for every column", fix="rename one of them", at=at,
+                    code="SLU-P009",
                 )  # fmt: skip

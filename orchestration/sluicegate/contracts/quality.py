@@ -28,8 +28,9 @@ def _rules(
         file.complain(
             f"quality rule `{metric or rule.get('name') or type_}` is not held at the door",
             expected=f"type text, or library with metric {' or '.join(metrics)}",
-            mend="write it as an expectation of the source's suite",
+            fix="write it as an expectation of the source's suite",
             at=place,
+            code="SLU-P025",
         )
 
 
@@ -48,7 +49,7 @@ def row_count(file: YamlFile, table: Mapping[str, Any]) -> tuple[int | None, int
             if not ends:
                 file.complain(
                     f"`{name}` of rowCount is `{value}`", expected="whole numbers, 0 or more",
-                    mend="correct the value", at=(*place, name),
+                    fix="correct the value", at=(*place, name), code="SLU-P025",
                 )  # fmt: skip
             elif name == "mustBeBetween":
                 least, greatest = ends[0], ends[-1]
@@ -59,12 +60,12 @@ def row_count(file: YamlFile, table: Mapping[str, Any]) -> tuple[int | None, int
         if not said:
             file.complain(
                 "rowCount without a bound", expected=f"one of: {', '.join([*bounds, 'mustBeBetween'])}",
-                mend="add one", at=place,
+                fix="add one", at=place, code="SLU-P025",
             )  # fmt: skip
     if least is not None and greatest is not None and least > greatest:
         file.complain(
             f"rowCount of at least {least} and at most {greatest}", expected="a number between them",
-            mend="correct the bounds", at=("schema", 0, "quality"),
+            fix="correct the bounds", at=("schema", 0, "quality"), code="SLU-P025",
         )  # fmt: skip
     return least, greatest
 
@@ -91,14 +92,14 @@ def valid_values(
             file.complain(
                 "invalidValues that the door cannot hold row by row",
                 expected="`mustBe: 0`, and `arguments` with `validValues` or `pattern`",
-                mend="or write it as an expectation of the source's suite", at=place,
+                fix="or write it as an expectation of the source's suite", at=place, code="SLU-P025",
             )  # fmt: skip
             continue
         listed: object = arguments.get("validValues") or []
         if not isinstance(listed, list):
             file.complain(
                 f"`validValues` is `{listed}`", expected="a list of values",
-                mend="write it as in `[A, I]`", at=(*place, "arguments", "validValues"),
+                fix="write it as in `[A, I]`", at=(*place, "arguments", "validValues"), code="SLU-P025",
             )  # fmt: skip
             continue
         values += tuple(
@@ -117,6 +118,6 @@ def _as_text(file: YamlFile, value: object, at: Location, *, of_text: bool) -> s
         name = at[-2] if isinstance(at[-1], int) else at[-1]
         file.complain(
             f"`{name}` has `{written or file.written(*at)}`, which YAML reads as `{value}`",
-            expected="a value as it is written", mend="write it in quotes", at=at,
+            expected="a value as it is written", fix="write it in quotes", at=at, code="SLU-P008",
         )  # fmt: skip
     return str(value).lower() if isinstance(value, bool) else str(value)

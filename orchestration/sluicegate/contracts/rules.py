@@ -64,9 +64,9 @@ class RulesOf:
             valid_values=values,
         )
 
-    def _problem(self, name: str, what: str, expected: str, mend: str) -> None:
+    def _problem(self, name: str, what: str, expected: str, fix: str) -> None:
         at = (*self._at, "logicalTypeOptions", name) if name in self._options else (*self._at, name)
-        self._file.complain(what, expected=expected, mend=mend, at=at)
+        self._file.complain(what, expected=expected, fix=fix, at=at, code="SLU-P025")
 
     def _check_yaml(self) -> None:
         """What YAML reads as something else than is written, and what it reads as nothing, is no rule."""

@@ -42,13 +42,13 @@ def read_options(file: YamlFile, server: Mapping[str, Any], custom: CustomProper
         formats = [str(item) for item in Format]
         file.complain(
             f"format is `{said}`", expected=f"one of: {', '.join(formats)}",
-            mend=did_you_mean(said, formats), at=(*AT, "format"),
+            fix=did_you_mean(said, formats), at=(*AT, "format"), code="SLU-P006",
         )  # fmt: skip
         return None
     for name in (*_DIALECT, "sheet", "topic"):
         if custom.has(name) and name not in _OWN.get(format_, ()):
             custom.problem(
-                name, f"custom property `{name}` means nothing to format `{format_}`",
+                name, "SLU-P006", f"custom property `{name}` means nothing to format `{format_}`",
                 f"one of: {', '.join((*_OWN.get(format_, ()), *VALUE_PROPERTIES))}", "remove it",
             )  # fmt: skip
     compression = Compression(
@@ -60,20 +60,25 @@ def read_options(file: YamlFile, server: Mapping[str, Any], custom: CustomProper
         encoding = codecs.lookup(encoding).name
     except LookupError:
         custom.problem(
-            "encoding", f"encoding is `{encoding}`", "a codec that Python knows, as utf-8 or cp1252",
+            "encoding", "SLU-P008",
+            f"encoding is `{encoding}`", "a codec that Python knows, as utf-8 or cp1252",
             "correct the value",
         )  # fmt: skip
     delimiter = custom.text("delimiter", str(server.get("delimiter") or ","))
     quote, escape = custom.text("quote", '"'), custom.text("escape", custom.text("quote", '"'))
     for name, letter in (("quote", quote), ("escape", escape)):
         if len(letter) > 1:
-            custom.problem(name, f"`{name}` is `{letter}`", "one character, or none", "correct the value")
+            custom.problem(
+                name, "SLU-P008", f"`{name}` is `{letter}`", "one character, or none", "correct the value"
+            )
     if format_ is Format.CSV and len(delimiter) != 1 and custom.has("delimiter"):
-        custom.problem("delimiter", f"delimiter is `{delimiter}`", "one character", "correct the value")
+        custom.problem(
+            "delimiter", "SLU-P008", f"delimiter is `{delimiter}`", "one character", "correct the value"
+        )
     elif format_ is Format.CSV and len(delimiter) != 1:
         file.complain(
-            f"delimiter is `{delimiter}`", expected="one character", mend="correct the value",
-            at=(*AT, "delimiter"),
+            f"delimiter is `{delimiter}`", expected="one character", fix="correct the value",
+            at=(*AT, "delimiter"), code="SLU-P008",
         )  # fmt: skip
     options = ReadOptions(
         format=format_,
@@ -88,7 +93,9 @@ def read_options(file: YamlFile, server: Mapping[str, Any], custom: CustomProper
         topic=custom.text("topic"),
     )
     if format_ is Format.ROSBAG and not options.topic:
-        custom.problem("topic", "no `topic`", "the ROS topic that is the table", "add `- property: topic`")
+        custom.problem(
+            "topic", "SLU-P007", "no `topic`", "the ROS topic that is the table", "add `- property: topic`"
+        )
     return options if len(file.problems) == found else None
 
 
@@ -100,14 +107,15 @@ def completion(custom: CustomProperties, template: DropTemplate) -> Completion |
         seconds = float(said.get("seconds", 0))
     except ValueError:
         custom.problem(
-            "completion", f"`completion` is {dict(said)}",
+            "completion", "SLU-P008", f"`completion` is {dict(said)}",
             f"`on`: one of {', '.join(CompleteOn)}; `seconds`: a number", "correct the value",
         )  # fmt: skip
         return None
     if on is CompleteOn.STABLE:
         if seconds <= 0 or "path" in said:
             custom.problem(
-                "completion", "a stable drop without the time it has rested", "`seconds`, and no `path`",
+                "completion", "SLU-P008",
+                "a stable drop without the time it has rested", "`seconds`, and no `path`",
                 "write `{on: stable, seconds: 600}`",
             )  # fmt: skip
             return None
@@ -118,7 +126,8 @@ def completion(custom: CustomProperties, template: DropTemplate) -> Completion |
     wrong = place.problem() or ("a pattern" if place.several else "")
     if wrong or "seconds" in said:
         custom.problem(
-            "completion", f"the {on}'s path is `{place.text}`: {wrong or '`seconds` is for stable drops'}",
+            "completion", "SLU-P008",
+            f"the {on}'s path is `{place.text}`: {wrong or '`seconds` is for stable drops'}",
             "a path with the fields of the drop's own path", "write `{on: manifest, path: …}`",
         )  # fmt: skip
         return None

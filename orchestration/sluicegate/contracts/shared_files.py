@@ -32,8 +32,9 @@ def check_shared_files(contracts: Iterable[SourceContract]) -> None:
             f"path is `{less.template.text}`: `{more.name}` reads such files too, and says otherwise what is"
             " classified in them",
             expected=_SAME,
-            mend=f"write them as in {more.file.name}, or make models of `{more.name}`, not another contract",
+            fix=f"write them as in {more.file.name}, or make models of `{more.name}`, not another contract",
             at=("servers", 0, "path"),
+            code="SLU-P029",
         )
 
 

@@ -40,28 +40,30 @@ def promised_durations(file: YamlFile, grain: Grain) -> dict[str, timedelta]:
                 file.complain(
                     f"unknown SLA property `{written}`",
                     expected="latency, frequency, maxAge, or a property of ODCS v3.1 for people to read",
-                    mend=did_you_mean(written, ["latency", "frequency", MAX_AGE, *_OTHERS[:11]]),
+                    fix=did_you_mean(written, ["latency", "frequency", MAX_AGE, *_OTHERS[:11]]),
                     at=(*at, "property"),
+                    code="SLU-P006",
                 )
             continue
         if name in found:
             file.complain(
                 f"SLA property `{name}` stands twice", expected="one promise each",
-                mend="remove one of them", at=(*at, "property"),
+                fix="remove one of them", at=(*at, "property"), code="SLU-P009",
             )  # fmt: skip
         try:
             found[name] = duration(item.get("value"), item.get("unit"))
         except DurationError as error:
             file.complain(
                 f"SLA property `{name}`: {error.what}", expected=error.expected,
-                mend="write it as in `value: 30` and `unit: h`", at=(*at, error.field),
+                fix="write it as in `value: 30` and `unit: h`", at=(*at, error.field), code="SLU-P008",
             )  # fmt: skip
     if "latency" in found and "frequency" not in found and not grain.timed:
         file.complain(
             "SLA property `latency`: nothing says how often a drop comes",
             expected="`frequency` beside it",
-            mend="add `- property: frequency` with value and unit",
+            fix="add `- property: frequency` with value and unit",
             at=("slaProperties",),
+            code="SLU-P027",
         )
     if "latency" in found and "frequency" not in found and grain.timed:
         found["frequency"] = grain.span.longest

@@ -35,10 +35,12 @@ def against_standard(file: YamlFile) -> None:
     if not version.startswith("v3.1"):
         file.complain(
             f"apiVersion is {version}", expected="v3.1.0",
-            mend="write the contract in ODCS v3.1", at=("apiVersion",),
+            fix="write the contract in ODCS v3.1", at=("apiVersion",), code="SLU-P020",
         )  # fmt: skip
     if not file.data.get("version"):
-        file.complain("`version` is missing", expected="the contract's version", mend="add `version:`")
+        file.complain(
+            "`version` is missing", expected="the contract's version", fix="add `version:`", code="SLU-P007"
+        )
 
 
 def _fields(model: type[BaseModel]) -> list[str]:
@@ -57,8 +59,9 @@ def _unknown_fields(
         file.problem(
             f"unknown field `{field}`",
             expected=f"a field of ODCS v3.1 `{name}`",
-            mend=did_you_mean(str(field), known),
+            fix=did_you_mean(str(field), known),
             at=(*at, name, index, str(field)),
+            code="SLU-P006",
         )
         for index, item in enumerate(cast("list[Any]", holder.get(name) or []))
         if isinstance(item, dict)

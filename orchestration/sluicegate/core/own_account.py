@@ -22,9 +22,10 @@ def require_own_account(settings: Settings) -> None:
             continue
         owner = _account(path)
         raise SettingsError(
+            "SLU-C005",
             f"{path} belongs to the account `{owner}`, and this is `{_name(os.geteuid())}`; expected the"
             f" deployment's account, which alone works on it; type `sudo -u {owner} sluice …`, or look at the"
-            " read-only UI (`sluice ui`) or at what is published, as docs/environments.md says"
+            " read-only UI (`sluice ui`) or at what is published, as docs/environments.md says",
         )
 
 

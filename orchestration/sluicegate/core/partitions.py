@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal, Self
 
+from sluicegate.core.problems import Mistyped
+
 UNPARTITIONED = ""
 # The key under which a snapshot's drops are recorded; its table has no partitions.
 SNAPSHOT_PARTITION = "snapshot"
@@ -152,11 +154,11 @@ class Partitioning:
         span = self.grain.span
         start = datetime.strptime(key, span.key_format).replace(tzinfo=UTC)
         if span.floor(start) != start or start.strftime(span.key_format) != key:
-            raise ValueError(f"`{key}` is no {self.grain} partition key")
+            raise Mistyped("SLU-C004", f"`{key}` is no {self.grain} partition key")
         try:
             return start, span.following(start)
         except OverflowError:
-            raise ValueError(f"`{key}` is beyond the calendar") from None
+            raise Mistyped("SLU-C004", f"`{key}` is beyond the calendar") from None
 
     def bounds(self, key: str) -> tuple[date, date]:
         """Return the interval of a key, as `interval` does, but as values of the column that it cuts by."""

@@ -1,4 +1,4 @@
-"""What is wrong with a project directory, said so that its author can mend it.
+"""What is wrong with a project directory, said so that its author can fix it.
 
 Belongs here: the one shape of a located error. Does not belong here: deciding what an error is; each
 stage judges its own files.
@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sluicegate.codes import Coded, coded
+
 # Of the files that share a cause so many are named beside the first.
 _FILES_NAMED = 3
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One error in one file: `file:line: what; expected …; mend`.
+    """One error in one file: `file:line: what; expected …; fix [SLU-P001: where its entry is]`.
 
     `file` is relative to the project directory where it lies below it, `line` counts from 1, as does `column`
     (in characters), which is 0 where the line says enough. Problems of one `cause` are mended in one place,
@@ -26,13 +28,15 @@ class Problem:
     line: int
     what: str
     expected: str
-    mend: str
+    fix: str
     cause: str = field(default="", compare=False)
     column: int = 0
+    code: str = field(default="", kw_only=True)
 
     def __str__(self) -> str:
         column = f":{self.column}" if self.column else ""
-        return f"{self.file}:{self.line}{column}: {self.what}; expected {self.expected}; {self.mend}"
+        said = f"{self.file}:{self.line}{column}: {self.what}; expected {self.expected}; {self.fix}"
+        return coded(said, self.code)
 
 
 class ProjectError(Exception):
@@ -62,18 +66,23 @@ def _told(alike: list[Problem]) -> str:
     return f"{first}; the same in {', '.join(files[:_FILES_NAMED])}{more}"
 
 
-class SettingsError(Exception):
+class SettingsError(Coded):
     """The environment says something that Sluice does not understand."""
 
 
-class ProjectChanged(Exception):
+class Mistyped(Coded, ValueError):
+    """What a person typed, on a command line or in a form, is none of what is expected there."""
+
+
+class ProjectChanged(Coded):
     """Files are others than those that this process made its graph of; `what` names them."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
+            "SLU-P003",
             f"{what} has changed since this process loaded it, so nothing is built, judged or sent here;"
             " expected the files that its graph was made of; reload: in the UI Deployment → Code locations →"
-            " Reload, on a command line type the command again; then rerun"
+            " Reload, on a command line type the command again; then rerun",
         )
 
 

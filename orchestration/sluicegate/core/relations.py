@@ -6,6 +6,8 @@ names tables may have (`project.names`, and a contract's own reading).
 
 from typing import Self
 
+from sluicegate.core.problems import Mistyped
+
 # The schemas of what landed, and of the rows that were not taken.
 RAW, QUARANTINE = "raw", "quarantine"
 
@@ -35,7 +37,9 @@ class Relation(str):
         """
         parts = text.split(".")
         if len(parts) != 2 or not all(parts):
-            raise ValueError(f"`{text}` is no table; expected a schema and a name, as `staging.stg_sales`")
+            raise Mistyped(
+                "SLU-C004", f"`{text}` is no table; expected a schema and a name, as `staging.stg_sales`"
+            )
         return cls(*parts)
 
     @property

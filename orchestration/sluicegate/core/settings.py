@@ -164,7 +164,7 @@ class Settings(BaseModel):
         """
         secret = self.connections.get(name)
         if secret is not None and (wrong := self.led_elsewhere(name, read_from(secret))):
-            raise SecretError(*wrong)
+            raise SecretError(*wrong, code="SLU-N008")
         return secret.get_secret_value() if secret else None
 
     def renewed(self, name: str, used: str) -> str | None:
@@ -249,11 +249,13 @@ class Settings(BaseModel):
                     fields[field] = environ[variable]
             elif variable not in OTHER_VARIABLES:
                 hint = did_you_mean(variable, [*VARIABLES, _CONNECTION_PREFIX + "<NAME>"])
-                raise SettingsError(f"environment variable {variable} means nothing here; {hint}")
+                raise SettingsError("SLU-C002", f"environment variable {variable} means nothing here; {hint}")
         fields |= {name: value for name, value in overrides.items() if value is not None}
         project_dir = Path(fields.get("project_dir", REPOSITORY)).expanduser().resolve()
         if not project_dir.is_dir():
-            raise SettingsError(f"project directory {project_dir} does not exist; name one that does")
+            raise SettingsError(
+                "SLU-C002", f"project directory {project_dir} does not exist; name one that does"
+            )
         data_dir = Path(fields.get("data_dir", project_dir / ".sluice")).expanduser().resolve()
         shows_production = (data_dir / MADE_FROM).exists()
         if shows_production:  # a shell may still name production's: those are not this one's to write to
@@ -288,14 +290,14 @@ class Settings(BaseModel):
         except ValidationError as error:
             names = {field: variable for variable, field in VARIABLES.items()}
             told = (f"{names.get(str(e['loc'][0]), e['loc'][0])}: {e['msg']}" for e in error.errors())
-            raise SettingsError("; ".join(told)) from None
+            raise SettingsError("SLU-C002", "; ".join(told)) from None
 
 
 def _said(declared: str | None, data_dir: Path) -> Declared | None:
     try:
         return Declared.of(declared) if declared else declared_in(data_dir)
     except ValueError as error:
-        raise SettingsError(f"SLUICE_ENVIRONMENT is {error}; correct it") from None
+        raise SettingsError("SLU-C002", f"SLUICE_ENVIRONMENT is {error}; correct it") from None
 
 
 def require_connections_of(said: Declared, connections: Iterable[str]) -> None:
@@ -313,8 +315,9 @@ def require_connections_of(said: Declared, connections: Iterable[str]) -> None:
         if said.kind is Environment.WORK:
             expected = f"{work}, as a work deployment has connections of its own"
         raise SettingsError(
+            "SLU-N005",
             f"{variable} is set, and this deployment is `{said}`; expected {expected}; `unset {variable}`,"
-            " or, if this is production, SLUICE_ENVIRONMENT=production and its data directory"
+            " or, if this is production, SLUICE_ENVIRONMENT=production and its data directory",
         )
 
 
@@ -353,14 +356,15 @@ def _check_storage(values: Mapping[str, Any]) -> None:
         try:
             check(value.get_secret_value() if isinstance(value, SecretStr) else value)
         except ValueError as error:
-            raise SettingsError(f"{variable} is {error}") from None
+            raise SettingsError("SLU-C002", f"{variable} is {error}") from None
     said = [(variable, values.get(VARIABLES[variable])) for variable in AREA_VARIABLES]
     places = [(variable, place_of(url)) for variable, url in said if url is not None]
     for (inner, place), (outer, other) in itertools.permutations(places, 2):
         if place.lies_in(other):
             raise SettingsError(
+                "SLU-C006",
                 f"{inner} is {place}, which lies in {outer}, {other}; expected areas of their own, as one is"
-                " emptied where another is kept; name another place"
+                " emptied where another is kept; name another place",
             )
 
 

@@ -93,13 +93,17 @@ class YamlFile:
     def _has_odd_numbers(self) -> bool:
         return _ODD_NUMBER.search(self.path.read_text(encoding=_ENCODING)) is not None
 
-    def problem(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> Problem:
+    def problem(
+        self, what: str, *, expected: str, fix: str, at: Sequence[str | int] = (), code: str = ""
+    ) -> Problem:
         """Return a problem at the field `at` of this file."""
-        return Problem(self.name, self.line(*at), what, expected, mend)
+        return Problem(self.name, self.line(*at), what, expected, fix, code=code)
 
-    def complain(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> None:
+    def complain(
+        self, what: str, *, expected: str, fix: str, at: Sequence[str | int] = (), code: str = ""
+    ) -> None:
         """Note a problem at the field `at` among `problems`, once."""
-        problem = self.problem(what, expected=expected, mend=mend, at=at)
+        problem = self.problem(what, expected=expected, fix=fix, at=at, code=code)
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -123,15 +127,16 @@ class YamlFile:
             if detail["type"] == "extra_forbidden":
                 known = known_fields(detail["loc"][:-1])
                 what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"
-                mend = did_you_mean(str(location[-1]), known)
+                fix, code = did_you_mean(str(location[-1]), known), "SLU-P006"
             elif detail["type"] == "missing":
                 what, expected = f"`{field}` is missing", "a value"
-                mend = f"add `{location[-1]}:`"
+                fix, code = f"add `{location[-1]}:`", "SLU-P007"
             else:
                 what = f"`{field}` is {detail['input']!r}"
                 expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-                mend = "write it in quotes" if detail["type"] == "string_type" else "correct the value"
-            problems.append(self.problem(what, expected=expected, mend=mend, at=location))
+                fix = "write it in quotes" if detail["type"] == "string_type" else "correct the value"
+                code = "SLU-P008"
+            problems.append(self.problem(what, expected=expected, fix=fix, at=location, code=code))
         return problems
 
 
@@ -188,14 +193,16 @@ def read_yaml(path: Path, project_dir: Path) -> YamlFile | Problem:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         what = "a character that is not written in UTF-8"
-        return Problem(shown_path(path, project_dir), line, what, "a text in UTF-8", "save it as UTF-8")
+        return Problem(
+            shown_path(path, project_dir), line, what, "a text in UTF-8", "save it as UTF-8", code="SLU-P004"
+        )
     try:
         data: Any = ryaml.loads(text)  # pyright: ignore[reportPrivateImportUsage]
     except ryaml.InvalidYamlError as error:  # pyright: ignore[reportPrivateImportUsage]
         return _located(path, project_dir, text, str(error))
     if not isinstance(data, dict):
-        what, mend = "no mapping at the top", "write `field: value` lines"
-        return Problem(shown_path(path, project_dir), 1, what, "a YAML mapping", mend)
+        what, fix = "no mapping at the top", "write `field: value` lines"
+        return Problem(shown_path(path, project_dir), 1, what, "a YAML mapping", fix, code="SLU-P004")
     return YamlFile(path, project_dir, cast("dict[str, Any]", data))
 
 
@@ -206,20 +213,26 @@ def _located(path: Path, project_dir: Path, text: str, said: str) -> Problem:
         root = yaml.compose(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        return Problem(name, line, f"not YAML: {error.problem}", "a YAML mapping", "correct the syntax")
+        return Problem(
+            name, line, f"not YAML: {error.problem}", "a YAML mapping", "correct the syntax", code="SLU-P004"
+        )
     except yaml.YAMLError as error:
-        return Problem(name, 1, f"not YAML: {error}", "a YAML mapping", "correct the syntax")
+        return Problem(name, 1, f"not YAML: {error}", "a YAML mapping", "correct the syntax", code="SLU-P004")
     if root is None:
-        what, mend = "no mapping at the top", "write `field: value` lines"
-        return Problem(name, 1, what, "a YAML mapping", mend)
+        what, fix = "no mapping at the top", "write `field: value` lines"
+        return Problem(name, 1, what, "a YAML mapping", fix, code="SLU-P004")
     if duplicate := _duplicate_key(root):
         key, line = duplicate
-        return Problem(name, line, f"`{key}` stands twice", "each key once", "remove one of them")
+        return Problem(
+            name, line, f"`{key}` stands twice", "each key once", "remove one of them", code="SLU-P009"
+        )
     if large := _TOO_LARGE.search(said):
         line = text[: text.find(large[1])].count("\n") + 1
         what = f"the number `{large[1]}` is larger than YAML's are"
-        return Problem(name, line, what, "a number of 64 bits, or a text", "write it in quotes")
-    return Problem(name, 1, f"not YAML: {said}", "a YAML mapping", "correct the syntax")
+        return Problem(
+            name, line, what, "a number of 64 bits, or a text", "write it in quotes", code="SLU-P004"
+        )
+    return Problem(name, 1, f"not YAML: {said}", "a YAML mapping", "correct the syntax", code="SLU-P004")
 
 
 def staged_files(folder: Path, project_dir: Path, stages: Collection[Stage] = tuple(Stage)) -> list[Path]:
@@ -255,6 +268,7 @@ def yaml_folder(
                 Problem(
                     shown_path(path, project_dir), 1, "a file that nothing reads",
                     f"a name that ends in {' or '.join(suffixes)}", "rename it or move it away",
+                    code="SLU-P005",
                 )
             )  # fmt: skip
             continue
@@ -265,6 +279,7 @@ def yaml_folder(
                 Problem(
                     shown_path(path, project_dir), 1, f"a second file named `{stem}`",
                     f"one of it; {shown_path(other, project_dir)} is there", "take one of them away",
+                    code="SLU-P009",
                 )
             )  # fmt: skip
         read = read_yaml(path, project_dir)

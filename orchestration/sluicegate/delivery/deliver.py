@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sluicegate.codes import Coded
 from sluicegate.compute.exact_parquet import reads_back
 from sluicegate.compute.lent_engine import lent_engine
 from sluicegate.compute.sql import quoted
@@ -55,25 +56,26 @@ from sluicegate.warehouse.base import Session
 from sluicegate.warehouse.slices import partition_bounds, partition_condition
 
 
-class NotConfigured(Exception):
+class NotConfigured(Coded):
     """This deployment has no connection of an export's name, so nothing is sent there."""
 
     def __init__(self, export: Export, settings: Settings) -> None:
         name = export.spec.destination.connection
         self.connection, self.variable = name, settings.variable_of(name)
         super().__init__(
+            "SLU-E001",
             f"{export.name} is not configured, nothing is sent: connection `{name}` has no URL; set"
-            f" {self.variable} to the destination's, then `sluice run --retry`"
+            f" {self.variable} to the destination's, then `sluice run --retry`",
         )
 
 
-class NotDelivered(Exception):
+class NotDelivered(Coded):
     """A delivery that did not come about, and what the gate had said; None if it was not asked yet."""
 
     def __init__(
         self, problem: DeliveryHeld | DeliveryRejected | DeliveryError, report: GateReport | None
     ) -> None:
-        super().__init__(str(problem))
+        super().__init__(problem.code, problem.words)
         self.problem = problem
         self.report = report
 
@@ -196,7 +198,7 @@ def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING
     try:
         url = deployment.settings.connection(stated.connection)
     except SecretError as error:
-        raise DeliveryError(error.what, error.expected, error.fix, nothing_done=True) from None
+        raise DeliveryError(error.code, error.what, error.expected, error.fix, nothing_done=True) from None
     if url is None:
         raise NotConfigured(export, deployment.settings)
     destination = _built(deployment, export, url)
@@ -214,7 +216,7 @@ def _built(deployment: Deployment, export: Export, url: str) -> Destination:
     stated = export.spec.destination
     destination = build(stated.type, url, stated.object, stated.options)
     if wrong := deployment.settings.led_elsewhere(stated.connection, destination.hosts()):
-        raise DeliveryError(*wrong)
+        raise DeliveryError("SLU-N008", *wrong)
     if isinstance(destination, BatchDestination):
         destination.rates = deployment.settings.data_dir / "rates"
     return destination
@@ -260,7 +262,7 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         attempts=spec.refusals.attempts,
         wait_seconds=spec.refusals.wait.span.total_seconds(),
         budget_seconds=spec.budget.span.total_seconds(),
-        mend=f"mend the model, or the key in {PurePosixPath(export.file.name)}",
+        fix=f"fix the model, or the key in {PurePosixPath(export.file.name)}",
         kind=kind,
         stated=stated(target, kind),
         hidden=frozenset(map(export.field, target.classified)),
@@ -356,12 +358,14 @@ def fetch(
     for name, kind in session.describe(made_of).items():
         if name.startswith(BEFORE):
             raise DeliveryError(
+                "SLU-E026",
                 f"`{target.export.name}` has a field {name!r}",
                 f"other names than {BEFORE}…, which are the engine's own",
                 "rename the column in the model, or under `names` of the export",
             )
         if not reads_back(kind):
             raise DeliveryError(
+                "SLU-E012",
                 f"`{target.export.name}`: {name} is a UNION with a list or a map in it, or has a VARIANT"
                 " in it, which cannot be kept",
                 "plain values or structs in a UNION, and a VARIANT in nothing else",
@@ -433,9 +437,10 @@ def require_lasting_work(deployment: Deployment, export: Export) -> None:
 def _require(export: Export, found: Sequence[Expired]) -> None:
     if found:
         raise DeliveryError(
+            "SLU-E015",
             f"`{export.name}` is held, nothing was sent: {'; '.join(item.what for item in found)}",
             found[0].expected,
-            f"{'; '.join(item.mend for item in found)}; then reload the code",
+            f"{'; '.join(item.fix for item in found)}; then reload the code",
         )
 
 
@@ -450,6 +455,7 @@ def _use_releases(
     for release in report.releases:
         if not deployment.store.releases.use(release, version):
             raise DeliveryError(
+                "SLU-G009",
                 f"the release of {place(target.export.name, partition_key)} was used for another version"
                 " meanwhile",
                 "a release that nothing has gone out under",

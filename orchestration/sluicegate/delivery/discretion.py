@@ -122,8 +122,7 @@ def _showing(near: Near) -> "Generator[None]":
         try:
             yield
         except DeliveryError as error:
-            error.what = shown(error.what, near)
-            error.args = (error.what, error.expected, error.mend)
+            error.reword(what=shown(error.what, near))
             raise
 
 

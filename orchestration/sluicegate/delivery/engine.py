@@ -65,6 +65,7 @@ class DeliveryEngine:
         elsewhere = order.kind is DeliveryKind.RESYNC and self.ledger.sends_none_twice(order)
         if order.kind is not DeliveryKind.CHANGE and order.mode is Mode.APPEND and not elsewhere:
             raise DeliveryError(
+                "SLU-E013",
                 f"`{order.export}` appends: what was sent stays, and is not sent a second time",
                 "mode upsert, mirror or snapshot, or an object to which nothing was sent",
                 "fix the destination's rows there, or deliver in another mode; or name another object in"
@@ -109,7 +110,7 @@ class DeliveryEngine:
                 with leases.hold(place, wait_seconds=_LEASE_WAIT_SECONDS, waiting=waiting) as lease:
                     if not under_maintenance(leases):
                         if sends and (why := self.kept_back()) is not None:
-                            raise NotSentFromHere(why.what, why.expected, why.fix)
+                            raise NotSentFromHere(why.code, why.what, why.expected, why.fix)
                         # Whatever the destination sends in this block it asks for first, each request.
                         with asking(partial(_may_send, lease)):
                             yield lease
@@ -117,7 +118,8 @@ class DeliveryEngine:
                 wait_for_its_end(leases, waiting)
         except LeaseTimeout as error:
             raise DeliveryError(
-                str(error),
+                "SLU-E007",
+                error.words,
                 f"an end of that delivery within {_LEASE_WAIT_SECONDS / 3600:g} hours",
                 "look at the run that holds it, then rerun this partition",
             ) from None
@@ -175,6 +177,7 @@ class DeliveryEngine:
         left = journal.pending()
         if left:
             raise DeliveryError(
+                "SLU-E023",
                 f"{self.destination.type_name} returned, and rows {left[:3]} of {plan.export} are open",
                 "every row taken or refused",
                 "rerun the partition; if it happens again, the destination's code is at fault",

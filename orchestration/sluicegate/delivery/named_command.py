@@ -22,7 +22,7 @@ def naming_the_command(order: Order) -> Generator[None]:
     try:
         yield
     except DeliveryError as error:
-        error.name_command(fix_with_command(error.mend, order))
+        error.reword(fix=fix_with_command(error.fix, order))
         raise
 
 

@@ -43,6 +43,7 @@ def require_not_productions(deployment: Deployment, export: Export, destination:
         return
     variable = deployment.settings.variable_of(export.spec.destination.connection)
     raise DeliveryError(
+        "SLU-N007",
         f"{place} is production's, and this deployment is `{deployment.identity.declared}`",
         "a place that production does not write to",
         f"set {variable} to another one, or name another `destination.object` in the export file; of two"
@@ -63,6 +64,7 @@ def _published_places(deployment: Deployment) -> Collection[str]:
     except (KeyError, TypeError, ValueError) as error:
         why = f"its newest catalogue is damaged, {type(error).__name__}"
     raise DeliveryError(
+        "SLU-N009",
         f"{area.url} does not say what is production's ({why})",
         "the shelf that production publishes to, which can be read from here",
         "set SLUICE_PUBLISHED_URL to the same as in production; if nothing was published yet, type `sluice"

@@ -134,7 +134,7 @@ def _read_and_compared(
         try:
             held = reading.content(order.export, order.scope, order.key)
         except DeliveryError as lost:
-            raise OfNoUse(lost.what, lost.expected, lost.mend) from None
+            raise OfNoUse(lost.code, lost.what, lost.expected, lost.fix) from None
         if held is None:
             ways = Ways.of(destination.capabilities, order.mode)
             if fields is None or not waiting(ledger.store, order.export, order.scope, order.bounds, ways):
@@ -145,6 +145,7 @@ def _read_and_compared(
         if held.key != order.key:
             again = f"sluice resync {order.export}{as_option(order.scope)}"
             raise OfNoUse(
+                "SLU-E014",
                 f"`{order.export}` was delivered under the key ({', '.join(held.key)}), and its file says"
                 f" ({', '.join(order.key)})",
                 "rows that were sent under the key of today",

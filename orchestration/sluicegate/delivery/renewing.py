@@ -36,7 +36,7 @@ def renewing(destination: Destination, another: Callable[[], Destination | None]
         fresh, tried = None if tried else another(), True
         if fresh is None or fresh.canonical_object() != destination.canonical_object():
             error.what, error.expected = redacted(error.what), redacted(error.expected)
-            error.name_command(redacted(error.mend))
+            error.reword(fix=redacted(error.fix))
             return False
         kept = {name: value for name, value in vars(destination).items() if name in _KEPT}
         vars(destination).clear()

@@ -83,6 +83,7 @@ class Waiting:
     def error(self) -> NotReconciled:
         """The same as an error."""
         return NotReconciled(
+            "SLU-M010",
             f"{self.said}; nothing was sent",
             "a destination that was looked at since the restore",
             self.fix,

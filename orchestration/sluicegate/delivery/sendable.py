@@ -68,6 +68,7 @@ def refuse_inexact(
     if len(refused) > _MOST_ROWS or (shard.full and len(refused) == shard.rows):
         examples = "; ".join(_example(shard, one, hidden) for one in refused[:_SHOWN_ROWS])
         raise DeliveryError(
+            "SLU-E012",
             f"{len(refused):,} of {shard.rows:,} rows of {shard.export} would not arrive as they are:"
             f" {examples}",
             "values that the destination can hold",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sluicegate.compute.exact_parquet import exact_rows, write_exact
 from sluicegate.compute.sql import literal
+from sluicegate.core.problems import Mistyped
 from sluicegate.core.shown_text import showing_errors
 from sluicegate.delivery.deliver import Target, engine_for, order_of, require_lasting_work
 from sluicegate.delivery.engine import DeliveryEngine
@@ -24,7 +25,7 @@ from sluicegate.state.store import StateStore
 _VERSION = "content at "
 
 
-class NothingHeld(ValueError):
+class NothingHeld(Mistyped):
     """The destination had nothing of an export at a moment, as far as our records go."""
 
 
@@ -61,7 +62,7 @@ def write_held(
         NothingHeld: none of the scopes had been delivered by then.
     """
     if file.suffix not in (".parquet", ".csv"):
-        raise ValueError(f"--to {file}: expected a name that ends with .parquet or .csv")
+        raise Mistyped("SLU-C004", f"--to {file}: expected a name that ends with .parquet or .csv")
     with ledger.reading() as reading:
         connection, parts = reading.connection, list[str]()
         for scope in scopes:
@@ -71,7 +72,9 @@ def write_held(
                 write_exact(connection, held.rows, part)
                 parts.append(f"select * from {exact_rows(connection, part)}")
         if not parts:
-            raise NothingHeld(f"`{export}` had no row at the destination at {moment:%Y-%m-%d %H:%M} UTC")
+            raise NothingHeld(
+                "SLU-E029", f"`{export}` had no row at the destination at {moment:%Y-%m-%d %H:%M} UTC"
+            )
         # Fields may have come and gone between the scopes.
         every = " union all by name ".join(parts)
         if file.suffix == ".parquet":
@@ -114,16 +117,18 @@ def redeliver_order(engine: DeliveryEngine, order: Order, moment: datetime) -> O
     """Send what differs between what a scope holds and what it held at a moment; see `redeliver`."""
     if order.mode is Mode.APPEND:
         raise DeliveryError(
+            "SLU-E013",
             f"`{order.export}` is delivered with `mode: append`",
             "a mode that changes or removes what is there: upsert, mirror or snapshot",
-            f"`sluice content {order.export} --on … --to rows.parquet` gives the rows; mend it over there",
+            f"`sluice content {order.export} --on … --to rows.parquet` gives the rows; fix it over there",
         )
     then = engine.ledger.store.deliveries.layers(order.export, order.scope, until=moment)
     if not then:
         where = f" [{order.scope}]" if order.scope else ""
         raise NothingHeld(
+            "SLU-E029",
             f"nothing of `{order.export}`{where} had been delivered at {moment:%Y-%m-%d %H:%M:%S} UTC;"
-            f" `sluice deliveries {order.export}` shows when that was"
+            f" `sluice deliveries {order.export}` shows when that was",
         )
     if order.latest_only:  # the content is that of the partition that was the newest then
         order = replace(order, partition_key=then[-1].partition_key)
@@ -156,14 +161,15 @@ def parse_moment(text: str, now: datetime) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(
-            f"--on {text!r} is no time; expected ISO 8601, as 2026-05-01 or 2026-05-01T06:00 (UTC)"
+        raise Mistyped(
+            "SLU-C004",
+            f"--on {text!r} is no time; expected ISO 8601, as 2026-05-01 or 2026-05-01T06:00 (UTC)",
         ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if len(text) == len("2026-05-01"):
         if moment.date() > now.date():
-            raise ValueError(f"--on {text} is to come; expected a day that was, or today")
+            raise Mistyped("SLU-C004", f"--on {text} is to come; expected a day that was, or today")
         return min(moment.replace(hour=23, minute=59, second=59, microsecond=999_999), now)
     if moment > now:
-        raise ValueError(f"--on {text} is to come; expected a time that was (UTC)")
+        raise Mistyped("SLU-C004", f"--on {text} is to come; expected a time that was (UTC)")
     return moment.astimezone(UTC)

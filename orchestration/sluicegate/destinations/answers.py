@@ -20,7 +20,6 @@ from .errors import UnexpectedAnswer
 
 # The first characters of an answer, as it is shown to a person.
 _BEGINNING = 200
-_RUNBOOK = "docs/runbook.md, `A destination answers what it should not`"
 
 
 class Meaning(StrEnum):
@@ -228,9 +227,10 @@ def unexpected(host: str, what: str, beginning: str, expected: str) -> Unexpecte
     """The error that says that something should not be answered; `beginning` may be shown."""
     begins = f"; it begins: {beginning}" if beginning else ""
     return UnexpectedAnswer(
+        "SLU-V005",
         f"{host} answers what it should not: {what}{begins}",
         expected,
-        f"see {_RUNBOOK}: what this request held may have arrived; once the right service answers, run the"
+        "what this request held may have arrived: once the right service answers, run the"
         " export again, and it takes up where this one ended",
     )
 

@@ -289,6 +289,7 @@ class Destination(ABC):
     def too_late(self, doing: str, waited_for: str) -> DeliveryError:
         """The error that says that the budget ended while something was waited for."""
         return DeliveryError(
+            "SLU-E006",
             f"{doing}: the time for one delivery, {self.budget_seconds:g} s, is spent in waiting for"
             f" {waited_for}",
             "a destination that answers within the export's `budget`",

@@ -158,6 +158,7 @@ class BatchDestination(Destination):
         """The error that says that the budget is spent, how far it went, and what the vendor last said."""
         last = f"; the vendor last said: {self.shown(said)}" if said else ""
         return DeliveryError(
+            "SLU-E005",
             f"{self.canonical_object()}: the time for one delivery, {self.budget_seconds:g} s, is spent, or "
             f"would be before the vendor wants to be asked again: {where}{last}",
             "a vendor that answers, and a rate that brings all rows within the time",

@@ -176,6 +176,7 @@ def _read(shard: Shard) -> Iterator[Any]:
         with parquet.ParquetFile(shard.path) as file:
             if file.metadata.num_rows != shard.rows:
                 raise DeliveryError(
+                    "SLU-E021",
                     f"the plan's file {shard.path.name} has {file.metadata.num_rows} rows",
                     f"{shard.rows} rows, as planned",
                     "put the file back from a backup, or `sluice resync` the export: it is planned anew",
@@ -183,6 +184,7 @@ def _read(shard: Shard) -> Iterator[Any]:
             yield from file.iter_batches(batch_size=_READ_ROWS)
     except (OSError, arrow.ArrowException) as error:
         raise DeliveryError(
+            "SLU-E021",
             f"the plan's file {shard.path.name} cannot be read: {error}",
             "the file as it was written",
             "put the file back from a backup, or `sluice resync` the export: it is planned anew",

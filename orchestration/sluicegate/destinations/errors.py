@@ -1,34 +1,37 @@
-"""What goes wrong at a destination, said so that somebody can mend it, without a secret in it."""
+"""What goes wrong at a destination, said so that somebody can fix it, without a secret in it."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from sluicegate.codes import Coded
 from sluicegate.core.secrets.redaction import secrets_in as secrets_in
 
 
-class DeliveryError(Exception):
-    """Says what is wrong, what was expected and how to mend it; never holds a secret or a row.
+class DeliveryError(Coded):
+    """Says what is wrong, what was expected and how to fix it; never holds a secret or a row.
 
     `nothing_done`: the request that met this changed nothing at the destination for certain (nobody answered
     the call, 401, 403, 404, …), so that what it held has not left. False where that is not known. Of a work
     of several requests it speaks for the first alone, see `after_others`.
     """
 
-    def __init__(self, what: str, expected: str, mend: str, *, nothing_done: bool = False) -> None:
-        # All three are passed on, so that the error survives pickling between processes.
-        super().__init__(what, expected, mend)
+    def __init__(self, code: str, what: str, expected: str, fix: str, *, nothing_done: bool = False) -> None:
+        super().__init__(code, what, expected, fix)
         self.what = what
         self.expected = expected
-        self.mend = mend
+        self.fix = fix
         self.nothing_done = nothing_done
 
-    def name_command(self, mend: str) -> None:
-        """Say in other words how to fix it."""
-        self.mend = mend
-        self.args = (self.what, self.expected, mend)
+    def reword(self, *, what: str | None = None, fix: str | None = None) -> None:
+        """Say in other words what is wrong, or how to fix it; its code stays."""
+        self.what = self.what if what is None else what
+        self.fix = self.fix if fix is None else fix
+        self.args = (self.code, self.what, self.expected, self.fix)
 
-    def __str__(self) -> str:
-        return f"{self.what}\n  expected: {self.expected}\n  mend: {self.mend}"
+    @property
+    def words(self) -> str:
+        """The three parts, a line each."""
+        return f"{self.what}\n  expected: {self.expected}\n  fix: {self.fix}"
 
 
 class UnexpectedAnswer(DeliveryError):

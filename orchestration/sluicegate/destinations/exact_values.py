@@ -118,6 +118,7 @@ def check_kinds(
     ]
     if foreign:
         raise DeliveryError(
+            "SLU-E012",
             f"{of} has nothing like these fields of {shard.export}: {', '.join(foreign)}",
             expected,
             fix,

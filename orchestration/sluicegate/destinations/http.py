@@ -54,6 +54,7 @@ def base_url(url: str) -> str:
     )
     if not host:
         raise DeliveryError(
+            "SLU-V001",
             "the connection's URL names no host",
             "KIND://[user]:[secret]@host[:port], a character that is special in URLs written as %XX",
             "set the connection's variable to such a URL",
@@ -223,11 +224,11 @@ class VendorClient:
             raise answer.unexpected(f"no redirect is followed{to}", "2xx, 4xx or 5xx")
         return answer
 
-    def refused(self, answer: Answer, what: str, expected: str, mend: str) -> DeliveryError:
+    def refused(self, answer: Answer, code: str, what: str, expected: str, fix: str) -> DeliveryError:
         """The error for a status that nothing is known of but what RFC 9110 says."""
         if is_nothing_done(answer.status_code):
-            return DeliveryError(what, expected, mend, nothing_done=True)
-        return UnexpectedAnswer(what, expected, mend)
+            return DeliveryError(code, what, expected, fix, nothing_done=True)
+        return UnexpectedAnswer(code, what, expected, fix)
 
     def strange(self, why: str, expected: str) -> UnexpectedAnswer:
         """The error for an answer whose form is right, and that does not answer what was asked."""
@@ -270,6 +271,7 @@ class VendorClient:
         said = self.shown(text)
         reason = "does not know these credentials" if status == 401 else "does not allow this with them"
         error = AccessDenied(
+            "SLU-V002",
             f"{self.host} {reason}: HTTP {status} {said}".rstrip(),
             "credentials that are valid and have the rights that the runbook lists",
             "renew the secret in the connection's variable, or have the vendor's administrator grant them",
@@ -284,6 +286,7 @@ class VendorClient:
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return DeliveryError(
+                    "SLU-V003",
                     f"the certificate of {self.host} is not trusted: {cause.verify_message}",
                     "a certificate that this machine's authorities vouch for",
                     "check the host in the connection's URL; behind a company's proxy, set SSL_CERT_FILE",

@@ -32,6 +32,7 @@ def build(type: str, url: str, object_name: str, options: BaseModel | None = Non
     kind = destination_types.get(type)
     if kind is None:
         raise DeliveryError(
+            "SLU-V004",
             f"there is no destination type {type!r}",
             f"one of: {', '.join(sorted(destination_types))}",
             "correct destination.type in the export file",

@@ -29,6 +29,7 @@ def check_shard(shard: Shard) -> Any:
     except (OSError, arrow.ArrowInvalid) as error:
         problem = str(error)
     raise DeliveryError(
+        "SLU-E021",
         f"{of} cannot be read: {problem}",
         "an immutable Parquet file, written before the delivery",
         "rerun the export's partition; its plan writes the shard anew",
@@ -38,16 +39,17 @@ def check_shard(shard: Shard) -> Any:
 def _check_shape(shard: Shard, of: str, names: list[str], rows: int) -> None:
     again = "rerun the export's partition; if it happens again, its plan is at fault"
     if rows != shard.rows:
-        raise DeliveryError(f"{of} has {rows} rows", f"{shard.rows} rows, as planned", again)
+        raise DeliveryError("SLU-E021", f"{of} has {rows} rows", f"{shard.rows} rows, as planned", again)
     if len(set(names)) != len(names):
-        raise DeliveryError(f"{of} names a column twice", "each column once", again)
+        raise DeliveryError("SLU-E021", f"{of} names a column twice", "each column once", again)
     if not shard.key:
         raise DeliveryError(
-            f"{shard.export} has no key", "at least one column", "state `key` in the export file"
+            "SLU-V004", f"{shard.export} has no key", "at least one column", "state `key` in the export file"
         )
     for column in dict.fromkeys((*shard.key, shard.partition_column)):
         if column is not None and column not in names:
             raise DeliveryError(
+                "SLU-E025",
                 f"{of} has no column {column!r}",
                 f"one of: {', '.join(names)}",
                 "correct `key` in the export file or `partition_by` of its model",
@@ -64,6 +66,7 @@ def _check_partition(shard: Shard, of: str, file: Any, column: str) -> None:
         expected = []
     if not expected:
         raise DeliveryError(
+            "SLU-E024",
             f"partition key {shard.partition_key!r} is no value of {column!r} ({column_type})",
             "a partition column whose values are the partition's key, or lie in its time",
             "cast the column to a date, or of an hourly model to a timestamp, in the export's model",
@@ -86,6 +89,7 @@ def _check_partition(shard: Shard, of: str, file: Any, column: str) -> None:
             example = example or str(strangers[0].as_py())
     if outside:
         raise DeliveryError(
+            "SLU-E024",
             f"{outside} of {shard.rows} rows of {of} lie outside it, e.g. {column} = {example}",
             f"{_lies_in(shard, column)} in every row",
             "set the partition column of the export's model to partition_date()",

@@ -54,6 +54,7 @@ class SignedAddress:
         keys = [_key(unquote(secret)) for secret in secrets]
         if not all(keys):
             raise DeliveryError(
+                "SLU-V001",
                 "the connection's URL has no secret to sign with",
                 "webhook://:SECRET@host/path, where SECRET is text, or base64 after whsec_; while it is"
                 f" rotated ?{_PREVIOUS}=OLD_SECRET as well",

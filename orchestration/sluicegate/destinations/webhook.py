@@ -147,6 +147,7 @@ class WebhookDestination(BatchDestination):
         name = object_name.strip("/")
         if not _NAME.fullmatch(name):
             raise DeliveryError(
+                "SLU-V004",
                 f"destination.object {object_name!r} is no path",
                 "names of letters, digits and . _ ~ -, with / between them, as in crm/customers",
                 "correct destination.object in the export file",
@@ -187,6 +188,7 @@ class WebhookDestination(BatchDestination):
         for field in import_module("pyarrow.parquet").read_schema(shard.path):
             if field.name not in TECHNICAL_COLUMNS and unknown_to_json(field.type):
                 raise DeliveryError(
+                    "SLU-V702",
                     f"field {field.name!r} of {shard.export} is of type {field.type}",
                     known,
                     "cast it in the export's model",
@@ -243,6 +245,7 @@ class WebhookDestination(BatchDestination):
             kept = self._refusals(answer, told, len(part))
             if kept:
                 raise DeliveryError(
+                    "SLU-V701",
                     f"{self.canonical_object()} keeps {len(kept)} of {len(part)} keys: {kept[0][2]}",
                     "all of them removed",
                     "have the receiver say why, then forget the keys again",
@@ -300,6 +303,7 @@ class WebhookDestination(BatchDestination):
             raise TryAgain(f"HTTP {status} {said}")
         raise self._client.refused(
             answer,
+            "SLU-V700",
             f"{self.canonical_object()} answers HTTP {status} {said}".rstrip(),
             "2xx; 400, 413 or 422 for rows that it does not take; 429 or 5xx for later",
             "correct the connection's URL or destination.object, or have the receiver fixed",

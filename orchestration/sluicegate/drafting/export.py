@@ -77,7 +77,7 @@ def draft_export(
 
     Raises:
         ValueError: no such type, no key, a place that another export writes to, or a value that no export
-            may have; says what, what was expected and how to mend it.
+            may have; says what, what was expected and how to fix it.
     """
     kind = destination_types.get(request.destination_type)
     if kind is None:
@@ -113,7 +113,7 @@ def draft_export(
         undecided = list(class_problems(export, classes.flow, sent, model.file))
         problems += column_problems(export, model)
     if problems:
-        raise ValueError("\n".join(f"{p.what}; expected {p.expected}; {p.mend}" for p in problems))
+        raise ValueError("\n".join(f"{p.what}; expected {p.expected}; {p.fix}" for p in problems))
     return Draft(text, tuple(undecided))
 
 

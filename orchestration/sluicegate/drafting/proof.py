@@ -53,7 +53,7 @@ def prove(text: str, keys: Mapping[Path, str]) -> Proof:
             return Proof((f"the draft is no YAML: {file.what}",))
         contract = read_contract(file, load_connectors(project / "none", project, []))
         if contract is None:
-            return Proof(tuple(f"{one.what}; expected {one.expected}; {one.mend}" for one in file.problems))
+            return Proof(tuple(f"{one.what}; expected {one.expected}; {one.fix}" for one in file.problems))
         from sluicegate.state.deployment import Deployment
 
         settings = Settings.load({}, project_dir=project, data_dir=project / "data", declared="scratch")

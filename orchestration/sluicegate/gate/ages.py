@@ -39,7 +39,7 @@ def too_old(lineage: Lineage, on_record: OnRecord, relation: str, now: datetime)
                 newest.build.version,
                 None,
                 newest.build.run_id,
-                mend=_mend(table, now - table.max_age),
+                repair=_fix(table, now - table.max_age),
             )
         )
     return found
@@ -112,7 +112,7 @@ def _snapshots_of(lineage: Lineage, build: Build) -> list[tuple[str, str]]:
     ]
 
 
-def _mend(table: Table, oldest: datetime) -> str:
+def _fix(table: Table, oldest: datetime) -> str:
     source = table.relation.name
     which = f"a new drop of `{source}`"
     if table.partitioning.grain.timed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sluicegate.codes import Coded
 from sluicegate.contracts.model import CONTRACT_CHECK
 from sluicegate.core.relations import RAW, Relation
 from sluicegate.state.records import Release
@@ -53,6 +54,24 @@ _BUILT_AGAIN = (
 # What a newer drop ends, without anybody: what was built of an older one is built anew then.
 _OLD = (Verdict.TOO_OLD, Verdict.BUILT_FROM_TOO_OLD)
 
+_CODES: Mapping[Verdict, str] = {
+    Verdict.FAILED: "SLU-Q001",
+    Verdict.COULD_NOT_RUN: "SLU-Q002",
+    Verdict.TOO_OLD: "SLU-G001",
+    Verdict.BUILT_FROM_TOO_OLD: "SLU-G001",
+    Verdict.STALE: "SLU-G003",
+    Verdict.MISSING: "SLU-G003",
+    Verdict.OTHER_RULES: "SLU-G003",
+    Verdict.OTHER_READ: "SLU-G003",
+    Verdict.HALF_RECORDED: "SLU-G003",
+    Verdict.OLDER_SQL: "SLU-G004",
+    Verdict.OTHER_PARENT: "SLU-G004",
+    Verdict.OTHER_ROWS: "SLU-G004",
+    Verdict.RESTORED: "SLU-G005",
+    Verdict.UNRECORDED: "SLU-G005",
+    Verdict.NOT_BUILT: "SLU-G006",
+}
+
 # A range is built of partitions whose builds are on record.
 _BUILT_IN_A_RANGE = tuple(verdict for verdict in _BUILT_AGAIN if verdict is not Verdict.UNRECORDED)
 
@@ -63,7 +82,7 @@ class Finding:
 
     `read_by` is the (relation, partition key) that was built from this version, where the warehouse does not
     hold the version any more. `own`: it is of the partition's own chain, and not of a window or snapshot.
-    `mend` is what repairs it, where the verdict alone does not tell.
+    `repair` is what repairs it, where the verdict alone does not tell.
     """
 
     relation: str
@@ -77,7 +96,7 @@ class Finding:
     rules: str = ""
     read_by: tuple[str, str] | None = None
     own: bool = True
-    mend: str = ""
+    repair: str = ""
 
     @property
     def link(self) -> tuple[str, str, str, str]:
@@ -87,8 +106,8 @@ class Finding:
     @property
     def fix(self) -> str:
         """What opens the gate again, as far as this finding goes: one command, or what a person has to do."""
-        if self.mend:
-            return self.mend
+        if self.repair:
+            return self.repair
         raw = Relation.parse(self.relation).schema == RAW
         verdict = self.verdict
         if verdict in _LETS_PASS:
@@ -114,6 +133,13 @@ class Finding:
         if verdict in _JUDGED_AGAIN:
             return f"`{_judge(self.relation, self.partition_key)}`"
         return f"`{_rerun(self.relation, self.partition_key)}`"
+
+    @property
+    def code(self) -> str:
+        """The code of what opens the gate again; empty where it is not kept closed."""
+        if self.verdict is Verdict.FAILED and self.check == CONTRACT_CHECK:
+            return "SLU-Q003"
+        return _CODES.get(self.verdict, "")
 
     @property
     def judges_again(self) -> bool:
@@ -266,7 +292,7 @@ class GateReport:
         return tuple(item for item in self.closed_by if item not in self.covered) or self.closed_by
 
 
-class GateClosed(Exception):
+class GateClosed(Coded):
     """A partition must not go on; `report` says why."""
 
     def __init__(self, report: GateReport) -> None:
@@ -276,7 +302,9 @@ class GateClosed(Exception):
             for step in report.story
         )
         partition = f" [{report.partition_key}]" if report.partition_key else ""
-        super().__init__(f"the gate of {report.relation}{partition} is closed:\n{reasons}")
+        super().__init__(
+            report.reasons[0].code, f"the gate of {report.relation}{partition} is closed:\n{reasons}"
+        )
 
 
 def _step(fix: str, findings: Sequence[Finding]) -> Step:

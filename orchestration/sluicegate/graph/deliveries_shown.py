@@ -109,7 +109,7 @@ def delivery_result(key: dg.AssetKey, export: Export, outcome: Outcome) -> dg.As
     if outcome.given_up:
         notes.append(
             f"{outcome.given_up:,} rows are given up, after {export.spec.refusals.attempts} tries:"
-            f" `sluice rejected {export.name}`; mend them in the model, and they are tried anew"
+            f" `sluice rejected {export.name}`; fix them in the model, and they are tried anew"
         )
     today = datetime.now(UTC).date()
     notes += [f"last mile: {text}" for text in export.last_mile_warnings(today)]
@@ -131,7 +131,8 @@ def problem_result(
     """Return why nothing, or not all, was sent as the export's check."""
     metadata: dict[str, Any] = {}
     if isinstance(problem, DeliveryError):
-        metadata = {"what": problem.what, "expected": problem.expected, "mend": problem.mend}
+        metadata = {"code": problem.code, "what": problem.what, "expected": problem.expected}
+        metadata["fix"] = problem.fix
     else:
         delivery = problem.delivery
         metadata = {

@@ -67,6 +67,7 @@ def _erase(
         orders = _orders(target, [item.scope for item in known])
         if not orders:
             raise DeliveryError(
+                "SLU-E019",
                 f"what `{export.name}` has sent was cut otherwise than its model is now",
                 "partitions of the model's grain",
                 "take it out by hand over there, and remove the old shards",

@@ -255,7 +255,7 @@ _WANTED = {
 
 @contextmanager
 def _told() -> Generator[None]:
-    """Turn what people can mend into the step's failure, in its own words, without a stack of calls."""
+    """Turn what people can fix into the step's failure, in its own words, without a stack of calls."""
     try:
         yield
     except (ValueError, ProjectChanged, *NOT_SENT) as problem:

@@ -106,7 +106,7 @@ class _Builder:
     ) -> tuple[_Built, Tested | None]:
         work = self._work.get(node.relation)
         if work is not None and work.ended(self.deployment.clock().astimezone(UTC).date()):
-            raise dg.Failure(f"{node.relation} is not built: {work.what}; {work.mend}", allow_retries=False)
+            raise dg.Failure(f"{node.relation} is not built: {work.what}; {work.fix}", allow_retries=False)
         try:
             self._gate.require_parents(session, node.relation, key)
         except GateClosed as closed:

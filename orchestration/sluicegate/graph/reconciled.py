@@ -54,6 +54,7 @@ def reconcile_partition(
         with deployment.warehouse.session() as session:
             if not session.has_table(target.table.relation):
                 raise DeliveryError(
+                    "SLU-M016",
                     f"`{target.export.name}`: its model {target.table.relation} is not built yet",
                     "a model that tells which fields are sent",
                     "`sluice run`, then the same again",

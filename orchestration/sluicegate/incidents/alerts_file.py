@@ -251,13 +251,13 @@ def _read(file: YamlFile) -> AlertsSpec | None:
     if secrets := list(_secrets(data)):
         for at in secrets:  # what else is wrong may show it, and is not told yet
             what = f"`{'.'.join(map(str, at))}` is no name, and not shown, as it may be a secret"
-            mend = "write a name there, and set SLUICE_CONNECTION_<NAME> to the URL"
-            file.complain(what, expected="small letters, digits and _", mend=mend, at=at)
+            fix = "write a name there, and set SLUICE_CONNECTION_<NAME> to the URL"
+            file.complain(what, expected="small letters, digits and _", fix=fix, at=at)
         return None
     named: Any = data.pop("channels", None) or {}
     if not isinstance(named, dict):
-        what, mend = f"`channels` is {named!r}", "write `name: {type: …, connection: …}` below it"
-        file.complain(what, expected="channels by their names", mend=mend, at=("channels",))
+        what, fix = f"`channels` is {named!r}", "write `name: {type: …, connection: …}` below it"
+        file.complain(what, expected="channels by their names", fix=fix, at=("channels",))
         named = {}
     # Of a channel that does not hold its name is known all the same.
     channels = {
@@ -285,11 +285,11 @@ def _channel(file: YamlFile, name: str, written: Any) -> ChannelSpec | None:
     at = ("channels", name)
     if name in (OWNER, LOG) or not NAME.fullmatch(name):
         what = f"small letters, digits and _, and neither `{OWNER}` nor `{LOG}`, which mean something"
-        file.complain(f"a channel is named `{name}`", expected=what, mend="give it another name", at=at)
+        file.complain(f"a channel is named `{name}`", expected=what, fix="give it another name", at=at)
     type_: Any = cast("dict[str, Any]", written).get("type") if isinstance(written, dict) else None
     if type_ not in CHANNEL_TYPES:
         what, expected = f"channel `{name}` is of type `{type_}`", f"one of: {', '.join(CHANNEL_TYPES)}"
-        file.complain(what, expected=expected, mend=did_you_mean(str(type_), CHANNEL_TYPES), at=(*at, "type"))
+        file.complain(what, expected=expected, fix=did_you_mean(str(type_), CHANNEL_TYPES), at=(*at, "type"))
         return None
     return cast("ChannelSpec | None", _validated(file, CHANNEL_TYPES[type_], written, at))
 
@@ -311,9 +311,9 @@ def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
     telling += [(("escalation", index), step) for index, step in enumerate(spec.escalation)]
     for at, told in telling:
         for name in set(told.to) - known:
-            mend = did_you_mean(name, known)
+            fix = did_you_mean(name, known)
             what, expected = f"unknown channel `{name}`", "one that stands under `channels`"
-            file.complain(what, expected=expected, mend=mend, at=(*at, "to", told.to.index(name)))
+            file.complain(what, expected=expected, fix=fix, at=(*at, "to", told.to.index(name)))
         if OWNER in told.to:
             _check_owners(file, spec, names, (*at, "to"))
     muting = [(("maintenance", index), window) for index, window in enumerate(spec.maintenance)]
@@ -325,13 +325,13 @@ def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
         if windows not in together[:index] and not WindowSpec.ends_together(windows):
             named = " and ".join(f"`{one.name}`" for one in windows)
             at = ("maintenance", spec.maintenance.index(windows[-1]))
-            expected, mend = "a moment between them", "shorten one of them"
-            file.complain(f"the windows {named} together never end", expected=expected, mend=mend, at=at)
+            expected, fix = "a moment between them", "shorten one of them"
+            file.complain(f"the windows {named} together never end", expected=expected, fix=fix, at=at)
     *others, last = spec.routes
     for index, route in enumerate(others):
         if route.selects_all:
             what = f"route {index + 1} fits every incident, so no later one is ever asked"
-            file.complain(what, expected="such a route at the end", mend="move it down", at=("routes", index))
+            file.complain(what, expected="such a route at the end", fix="move it down", at=("routes", index))
         earlier = [one for one in others[:index] if one.covers(route) and not one.selects_all]
         if earlier:
             before = others.index(earlier[0]) + 1
@@ -339,16 +339,16 @@ def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
                 f"route {index + 1} is never asked",
                 f"one that fits what route {before} does not",
             )
-            mend = f"move it above route {before}, or take it away"
-            file.complain(what, expected=expected, mend=mend, at=("routes", index))
+            fix = f"move it above route {before}, or take it away"
+            file.complain(what, expected=expected, fix=fix, at=("routes", index))
     at = ("routes", len(others))
     if not last.selects_all:
-        expected, mend = "one that says `to` alone, for all others", f"add `- {{to: [{LOG}]}}` at the end"
-        file.complain("the last route does not fit every incident", expected=expected, mend=mend, at=at)
+        expected, fix = "one that says `to` alone, for all others", f"add `- {{to: [{LOG}]}}` at the end"
+        file.complain("the last route does not fit every incident", expected=expected, fix=fix, at=at)
     elif all(name == OWNER or _mails_owners(spec.channels.get(name)) for name in last.to):
         what = "the last route tells nobody of what has no owner"
-        mend = f"write `to: [{', '.join([*last.to, LOG])}]`"
-        file.complain(what, expected="a channel that needs no owner as well", mend=mend, at=(*at, "to"))
+        fix = f"write `to: [{', '.join([*last.to, LOG])}]`"
+        file.complain(what, expected="a channel that needs no owner as well", fix=fix, at=(*at, "to"))
 
 
 def _mails_owners(spec: ChannelSpec | None) -> bool:
@@ -362,8 +362,8 @@ def _check_names(file: YamlFile, selector: Selecting, names: Names, at: tuple[st
         for pattern in getattr(selector, field):
             if not any(fnmatchcase(name, pattern) for name in known):
                 expected = f"one of this project's {field}s, or a pattern with *"
-                what, mend = f"`{field}: {pattern}` means nothing here", did_you_mean(pattern, known)
-                file.complain(what, expected=expected, mend=mend, at=(*at, field))
+                what, fix = f"`{field}: {pattern}` means nothing here", did_you_mean(pattern, known)
+                file.complain(what, expected=expected, fix=fix, at=(*at, field))
 
 
 def _check_owners(file: YamlFile, spec: AlertsSpec, names: Names, at: tuple[str | int, ...]) -> None:
@@ -372,12 +372,12 @@ def _check_owners(file: YamlFile, spec: AlertsSpec, names: Names, at: tuple[str 
             room = f'add `room: "{one.room}"` to a channel'
             where = f", `channel: {one.room}`" if one.room else ""
             mail = f"`mail: {{type: email, connection: smtp, to: [{OWNER}]}}`"
-            mends = [room] if one.room else []
-            mends += [f"add a channel {mail}"] if ADDRESS.fullmatch(one.owner) else []
+            fixes = [room] if one.room else []
+            fixes += [f"add a channel {mail}"] if ADDRESS.fullmatch(one.owner) else []
             file.complain(
                 f"`{OWNER}` reaches nobody for `{one.owner}` ({one.said_in}{where})",
                 expected="a channel whose `room` is the owner's, or e-mail and an owner with an address",
-                mend=" or ".join(mends) or f"write a `channel` or an e-mail address there ({one.said_in})",
+                fix=" or ".join(fixes) or f"write a `channel` or an e-mail address there ({one.said_in})",
                 at=at,
             )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sluicegate.codes import coded
 from sluicegate.core.environments import Environment
 from sluicegate.core.loopback import hosts_in
 from sluicegate.core.problems import ProjectError
@@ -139,7 +140,7 @@ def tells_nobody(deployment: Deployment, *, asks_areas: bool = True) -> NotTheOn
             "a scratch deployment has no connections",
             "the channel `log`, which goes to the output",
         )
-        return NotTheOne(what, expected, "`sluice incidents` shows what is wrong")
+        return NotTheOne("SLU-I004", what, expected, "`sluice incidents` shows what is wrong")
     return deployment.kept_back(asks_areas=asks_areas)
 
 
@@ -164,7 +165,7 @@ def disk_troubles(settings: Settings) -> Iterable[Trouble]:
     if usage.used / usage.total > _DISK_NEARLY_FULL:
         yield platform_trouble(
             "disk", f"the disk of {settings.data_dir} is more than {_DISK_NEARLY_FULL:.0%} full",
-            "make room; docs/runbook.md, The disk is nearly full", Urgency.CRITICAL,
+            coded("make room", "SLU-M005"), Urgency.CRITICAL,
         )  # fmt: skip
 
 

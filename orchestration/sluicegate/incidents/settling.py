@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sluicegate.codes import place as at_entry
 from sluicegate.core.partitions import place
 from sluicegate.incidents.folding import Was
 from sluicegate.incidents.trouble import (
@@ -340,6 +341,7 @@ def body_of(incident: Incident, action: Action, said: str = "") -> dict[str, Any
         "nearest deadline": f"{utc(incident.due_at):%Y-%m-%d %H:%M} UTC" if incident.due_at else "",
         "run": next((item.run_id for item in findings if item.run_id), ""),
         "step": next((item.step for item in findings if item.step), ""),
+        "runbook": ", ".join(dict.fromkeys(f"{item.code}: {at_entry(item.code)}" for item in findings)),
     }
     holds = (
         f"; holds up {len(exports)} {'delivery' if len(exports) == 1 else 'deliveries'}" if exports else ""
@@ -425,7 +427,9 @@ def _news_of(incident: Incident) -> frozenset[str]:
 
 
 def _finding(said: Mapping[str, str]) -> Finding:
-    return Finding(TroubleKind(said["kind"]), said["what"], said["fix"], said["run_id"], said["step"])
+    # What an older version recorded has no code: it gets that of its kind.
+    kind, code = TroubleKind(said["kind"]), said.get("code", "")
+    return Finding(kind, said["what"], said["fix"], said["run_id"], said["step"], code)
 
 
 def _place(root: Root) -> Place:

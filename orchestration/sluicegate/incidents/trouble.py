@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sluicegate.codes import code_in
+
 
 class Urgency(StrEnum):
     """How much hurry there is; `INFO` wakes nobody."""
@@ -74,6 +76,24 @@ class TroubleKind(StrEnum):
     PLATFORM = "platform"
 
 
+_CODES: Mapping[TroubleKind, str] = {
+    TroubleKind.REFUSED_DROP: "SLU-D002",
+    TroubleKind.CHECK_FAILED: "SLU-Q001",
+    TroubleKind.CHECK_NOT_RUN: "SLU-Q002",
+    TroubleKind.RUN_FAILED: "SLU-I005",
+    TroubleKind.DELIVERY_FAILED: "SLU-E005",
+    TroubleKind.DELIVERY_HELD: "SLU-E002",
+    TroubleKind.ROWS_REFUSED: "SLU-E004",
+    TroubleKind.NOT_RECONCILED: "SLU-E018",
+    TroubleKind.LATE_SOURCE: "SLU-D021",
+    TroubleKind.LATE_EXPORT: "SLU-I006",
+    TroubleKind.STAGING: "SLU-D009",
+    TroubleKind.OUTAGE: "SLU-E005",
+    TroubleKind.EXPIRES: "SLU-E015",
+    TroubleKind.PLATFORM: "SLU-I003",
+}
+
+
 @dataclass(frozen=True, order=True)
 class Affected:
     """A partition of an export that waits for a trouble's end; `due_at` is its deadline, None without one."""
@@ -88,7 +108,8 @@ class Affected:
 class Finding:
     """One thing that is wrong, in words without any value of the data, and what fixes it.
 
-    `fix` is what to type, or what to click. `run_id` and `step` are where it came up.
+    `fix` is what to type, or what to click. `run_id` and `step` are where it came up. `code` is that of its
+    cause: as it is told, or as the words carry it, or else that of the kind.
     """
 
     kind: TroubleKind
@@ -96,6 +117,10 @@ class Finding:
     fix: str = ""
     run_id: str = ""
     step: str = ""
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", self.code or code_in(self.what) or _CODES[self.kind])
 
     @property
     def token(self) -> str:

@@ -340,7 +340,7 @@ class _Look:
         if run.retries_left:
             again = "nothing yet: it is run once more by itself"
         elif kind is TroubleKind.RUN_FAILED:
-            again = f"read the failed step, mend what it says; then {again}"
+            again = f"read the failed step, fix what it says; then {again}"
         finding = Finding(kind, what, again, run.run_id, run.step)
         urgency = Urgency.WARNING if run.retries_left else Urgency.ERROR
         quiet = run.retries_left > 0
@@ -396,7 +396,7 @@ def _in_words(item: GateFinding) -> Finding:
     could_not = item.verdict is Verdict.COULD_NOT_RUN
     kind = TroubleKind.CHECK_NOT_RUN if could_not else TroubleKind.CHECK_FAILED
     kind = TroubleKind.REFUSED_DROP if refused else kind
-    return Finding(kind, replace(item, summary="").in_words(), item.fix, item.run_id)
+    return Finding(kind, replace(item, summary="").in_words(), item.fix, item.run_id, code=item.code)
 
 
 def _last_mile(site: Site) -> Iterator[Promise]:
@@ -430,7 +430,7 @@ def _work(site: Site) -> Iterator[Promise]:
     for one in site.project.work.values():
         held = (name for name, export in site.project.exports.items() if one in export.work)
         yield Promise(
-            f"the time of `{one.name}`, which is work,", one.expires, one.owner, one.mend, tuple(held)
+            f"the time of `{one.name}`, which is work,", one.expires, one.owner, one.fix, tuple(held)
         )
 
 

@@ -17,7 +17,7 @@ _ERRORS = (
     "#N/A", "#DIV/0!", "#REF!", "#NAME?", "#NULL!", "#NUM!", "#VALUE!", "#SPILL!", "#CALC!", "#GETTING_DATA",
     "#BLOCKED!", "#CONNECT!", "#FIELD!", "#UNKNOWN!", "#BUSY!", "#PYTHON!", "#EXTERNAL!",
 )  # fmt: skip
-IS_ERROR = "is an error of the workbook; expected a value; mend the formula, or name the error in `nullWords`"
+IS_ERROR = "is an error of the workbook; expected a value; fix the formula, or name the error in `nullWords`"
 
 
 def cell_text(column: Column, found: str) -> str:

@@ -44,7 +44,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Wrong:
-    """Something that the provider must mend."""
+    """Something that the provider must fix."""
 
     complaint: str
 

@@ -20,7 +20,7 @@ class Unreadable(Exception):
         said = why.strerror if isinstance(why, OSError) else None
         super().__init__(
             f"{path}: cannot be read ({said or type(why).__name__}); expected a file that this"
-            " process may read; mend its permissions, or land it again"
+            " process may read; fix its permissions, or land it again"
         )
 
 

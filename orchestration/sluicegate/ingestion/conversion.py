@@ -64,8 +64,8 @@ def convert_drop(
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
     with _showing_errors(contract):
-        mends = [file for file in landed if file.name.startswith(f"{MENDED}/")]
-        own = [file for file in landed if file not in mends]
+        fixes = [file for file in landed if file.name.startswith(f"{MENDED}/")]
+        own = [file for file in landed if file not in fixes]
         files: list[PlainFile] = []
         with (
             _engine(deployment, area, scratch) as connection,
@@ -80,8 +80,8 @@ def convert_drop(
             judgement = Judgement(contract, shape, drop.partition_key, for_mending=for_mending)
             key = drop.partition_key
             mended = (
-                MendedRows(connection, contract, key, shape, area, mends, scratch, for_mending=for_mending)
-                if mends
+                MendedRows(connection, contract, key, shape, area, fixes, scratch, for_mending=for_mending)
+                if fixes
                 else None
             )
             label = str(drop.file)

@@ -260,7 +260,7 @@ def _told(
         told.append(f"and {bad - _SHOWN} more")
     told += _changed_types(connection, judgement, read)
     told.append(f"{bad} of {read} rows break the contract, which allows {contract.limit}")
-    told.append(f"ask {contract.asked} for a corrected drop, or mend the rows and land it again")
+    told.append(f"ask {contract.asked} for a corrected drop, or fix the rows and land it again")
     return told
 
 

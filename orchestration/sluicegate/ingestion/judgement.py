@@ -200,7 +200,7 @@ class Judgement:
                 continue
             found = self._found(place, column)
             if self._for_mending:
-                # Who mends a row looks for its value below the column that it is meant for.
+                # Who fixes a row looks for its value below the column that it is meant for.
                 others = [sql for sql, _ in self._other_names.get(column.name, ())]
                 found = f"coalesce({', '.join([f'c{place}', *others])})" if others else found
             text = f"cast({found} as varchar)"

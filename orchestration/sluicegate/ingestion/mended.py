@@ -58,7 +58,7 @@ class MendedRows:
         partition_key: str,
         shape: Shape,
         area: Area,
-        mends: Sequence[LandedFile],
+        fixes: Sequence[LandedFile],
         scratch: Path,
         *,
         for_mending: bool = False,
@@ -69,7 +69,7 @@ class MendedRows:
             DropRefused: a file lacks a column.
         """
         options = ReadOptions(Format.CSV)
-        files = plain_files(area, mends, options, scratch / "mends")
+        files = plain_files(area, fixes, options, scratch / "fixes")
         self._reader = open_csv(ReaderContext(connection, scratch, options, []), files)
         self._check_headers(shape)
         self._connection, self._scratch = connection, scratch
@@ -162,7 +162,7 @@ class MendedRows:
                 return
             for row in followers:
                 assert row.target is not None
-                self._wrong[row.own] = _said(row.target, "which stands for no row itself; mend that row")
+                self._wrong[row.own] = _said(row.target, "which stands for no row itself; fix that row")
 
     def _find_clashes(self, key: Sequence[str], rows: Path) -> None:
         """A mended row must not bring a key that is there already."""
@@ -170,7 +170,7 @@ class MendedRows:
         held = f"select {names} from {exact_rows(self._connection, rows)}"
         values = self._judgement.key_values(key)
         for own in self._of_placed(f"coalesce(({values}) in ({held}), false)", "null"):
-            rule = f"key ({', '.join(key)}) of a mended row stands in the drop already; mend it once more"
+            rule = f"key ({', '.join(key)}) of a mended row stands in the drop already; fix it once more"
             self._wrong.setdefault(own, rule)
 
     def _quarantined(self) -> list[QuarantinedRow]:

@@ -144,14 +144,14 @@ def keep_originals(
         if originals.exists(kept):
             _check(drop, file, originals, kept, staging)
         else:
-            source, path, mend = _source_of(drop, file, staging, kept_in, known)
-            mend = mend or _ANNOUNCE_AGAIN[completion]
+            source, path, fix = _source_of(drop, file, staging, kept_in, known)
+            fix = fix or _ANNOUNCE_AGAIN[completion]
             try:
                 originals.create(kept, _checked(source.chunks(path), file.digest), settled=few)
             except FileExistsError:  # another process, at this very drop
                 _check(drop, file, originals, kept, staging)
             except _OtherContent as other:
-                rule = f"{source.path(path)}: content changed: {other}; {mend}"
+                rule = f"{source.path(path)}: content changed: {other}; {fix}"
                 raise NotTheDrop(str(drop.file), [rule]) from None
         return LandedFile(kept, file.path)
 

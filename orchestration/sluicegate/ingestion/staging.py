@@ -29,7 +29,7 @@ _MOST_TOLD = 50
 class Scan:
     """What a look at the staging area found.
 
-    `drops` are new; `complaints` are about what cannot be taken until somebody mends it, or about storage
+    `drops` are new; `complaints` are about what cannot be taken until somebody fixes it, or about storage
     that cannot be had, and come again at each look; `notes` tell what is worth knowing and holds nothing up.
     """
 
@@ -194,7 +194,7 @@ class _Look:
         return (
             f"{self._staging.url}: cannot be looked into ({shown(said, contract.near)}); nothing of"
             f" `{contract.name}` is taken until it can; expected storage that this process may list and read;"
-            " mend its permissions, its URL or its credentials"
+            " fix its permissions, its URL or its credentials"
         )
 
     def _cannot_be_read(self, path: str, why: OSError) -> str:
@@ -202,7 +202,7 @@ class _Look:
         where = path.encode(errors="backslashreplace").decode() or self._staging.url
         return (
             f"{where}: cannot be read ({why.strerror or type(why).__name__}); expected what `{contract.name}`"
-            f" lands at {contract.template.text}; mend its permissions, land it again, or take it away"
+            f" lands at {contract.template.text}; fix its permissions, land it again, or take it away"
         )
 
     def _verdict(self, key: str, wrong: Mapping[str, OSError]) -> Verdict:

@@ -123,7 +123,7 @@ class Analysis:
         try:
             return self._parses.query(text, digest, lambda: self._database)
         except ParserFailed as error:
-            return Query([Diagnostic(Span(0, 0), "KS", "Error", str(error))], (), (), None)
+            return Query([Diagnostic(Span(0, 0), "KS", "Error", error.words)], (), (), None)
 
     @cached_property
     def _database(self) -> Database:

@@ -82,7 +82,7 @@ def load_database_file(
         return None, [
             Problem(
                 FILE, 1, "is missing", "the connection whose database the files of kusto/ define",
-                f"write `connection: {next(iter(sorted(connections)), 'NAME')}` into {FILE}",
+                f"write `connection: {next(iter(sorted(connections)), 'NAME')}` into {FILE}", code="SLU-P007",
             )
         ]  # fmt: skip
     read = read_yaml(path, project_dir)
@@ -96,7 +96,7 @@ def load_database_file(
         read.complain(
             f"no export of the type adx sends by the connection `{said.connection}`",
             expected="the connection of exports that feed its tables",
-            mend=did_you_mean(said.connection, connections), at=("connection",),
+            fix=did_you_mean(said.connection, connections), at=("connection",), code="SLU-P006",
         )  # fmt: skip
     return said, read.problems
 

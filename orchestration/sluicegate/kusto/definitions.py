@@ -72,7 +72,13 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
         read = commands_of(file.text, parses)
     except ParserFailed as error:
         return [
-            file.problem(0, str(error), "a text of a form that people write", "cut it into several functions")
+            file.problem(
+                0,
+                "SLU-K012",
+                error.words,
+                "a text of a form that people write",
+                "cut it into several functions",
+            )
         ]
     if problems := list(file_problems(file, read)):
         return problems
@@ -87,7 +93,7 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
     if SAMPLE in file.said and (file.kind is not Kind.FUNCTION or parses.call(sample) != file.object_name):
         return [
             file.problem(
-                at, "the sample is not one call of the function with literals",
+                at, "SLU-K012", "the sample is not one call of the function with literals",
                 f'`// {SAMPLE}: {file.object_name}("AMES")`', "write the call and nothing else",
             )
         ]  # fmt: skip

@@ -54,7 +54,7 @@ def cluster_of(place: Place) -> Generator[Cluster]:
     ends = monotonic() + _BUDGET_SECONDS
 
     def late(doing: str, waited_for: str) -> DeliveryError:
-        return DeliveryError(
+        return DeliveryError("SLU-K006",
             f"the hour that a deploy may take is over: {doing}", waited_for,
             "look at the cluster in the Azure portal, then deploy again: it goes on where it ended",
         )  # fmt: skip
@@ -66,8 +66,8 @@ def cluster_of(place: Place) -> Generator[Cluster]:
         if _NO_RIGHT not in error.what or isinstance(error, DeployStopped):
             raise
         # What the cluster said of rights is about deliveries.
-        mend = "have an administrator grant it, then type the same again"
-        raise DeliveryError(error.what, _RIGHTS, mend, nothing_done=error.nothing_done) from None
+        fix = "have an administrator grant it, then type the same again"
+        raise DeliveryError("SLU-V002", error.what, _RIGHTS, fix, nothing_done=error.nothing_done) from None
 
 
 def planned(cluster: Cluster, store: StateStore, place: Place, project: KustoProject, words: Words) -> Plan:
@@ -97,15 +97,18 @@ def alone(
                 if not under_maintenance(store.leases):
                     if (why := kept_back()) is not None:
                         raise DeployStopped(
-                            f"nothing was deployed: {why}", "a deployment that may send", "do what it says"
+                            "SLU-N006",
+                            f"nothing was deployed: {why}",
+                            "a deployment that may send",
+                            "do what it says",
                         )
                     with asking(lambda: _may_send(lease)):
                         yield
                     return
             wait_for_its_end(store.leases, say)
     except LeaseTimeout as error:
-        raise DeployStopped(
-            f"another deploy to this database is at work: {error}; nothing was deployed",
+        raise DeployStopped("SLU-K007",
+            f"another deploy to this database is at work: {error.words}; nothing was deployed",
             f"its end within {_LEASE_WAIT_SECONDS:g} s", "wait for it, then deploy again",
         ) from None  # fmt: skip
 
@@ -141,7 +144,7 @@ def deploy(
     """
     if blocked := plan.of(State.BLOCKED):
         told = "; ".join(f"{item.file}: {item.called}: {' '.join(item.notes)}" for item in blocked)
-        raise DeployStopped(
+        raise DeployStopped("SLU-K001",
             f"nothing was deployed, as this is in the way: {told}", "changes that Kusto makes and keeps data",
             "do what each says, then deploy again",
         )  # fmt: skip
@@ -238,9 +241,10 @@ def _sent(
             f"deployed before: {', '.join(dict.fromkeys(done))}" if done else "nothing was deployed before"
         )
         raise DeployStopped(
+            "SLU-K008",
             f"{where}: {error.what}; {before}; what comes after it was not sent",
             _RIGHTS if rights else error.expected,
-            f"{'have an administrator grant it' if rights else 'mend what it says'}, then type"
+            f"{'have an administrator grant it' if rights else 'fix what it says'}, then type"
             " `sluice kusto deploy` again: it goes on where it ended",
         ) from None
     finally:
@@ -255,7 +259,7 @@ def _may_send(lease: Lease) -> None:
         lease.still_held()
     except LeaseLost as error:
         raise DeployStopped(
-            str(error), "one deploy at a time", "look at who deploys, then deploy again"
+            "SLU-K007", error.words, "one deploy at a time", "look at who deploys, then deploy again"
         ) from None
 
 

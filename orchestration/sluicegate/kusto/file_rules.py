@@ -76,7 +76,7 @@ def _of_work(file: KqlFile) -> Iterator[Problem]:
         if not said or (word in _FORMS and not _FORMS[word](said)):
             what = f"has a `{word}` that is none" if said else f"says no `{word}`"
             yield file.problem(
-                place, f"`{file.object_name}` is work, and {what}", expected,
+                place, "SLU-P062", f"`{file.object_name}` is work, and {what}", expected,
                 f"write `// {word}: {_EXAMPLES[word]}` above the command",
             )  # fmt: skip
 
@@ -111,30 +111,35 @@ def _not_allowed(file: KqlFile, read: Commands, expected: str) -> Iterator[Probl
         if told := errors(command) if known or not command.kind else []:
             for one in told:
                 yield file.problem(
-                    one.span.start, f"{one.code}: {one.message.rstrip('.')}",
+                    one.span.start, "SLU-K005", f"{one.code}: {one.message.rstrip('.')}",
                     f"{expected}, as Microsoft's parser reads it", "correct it",
                 )  # fmt: skip
             return
         if not known:
             folders = [kind.value for kind, kinds in ALLOWED.items() if command.kind in kinds]
             what = f"the command {command.kind}" if command.kind else "a command that nobody knows"
-            mend = f"move it to {folders[0]}/" if folders else "take it away; people do that by hand, if ever"
-            yield file.problem(start, f"has {what}", expected, mend)
+            fix = f"move it to {folders[0]}/" if folders else "take it away; people do that by hand, if ever"
+            yield file.problem(start, "SLU-K011", f"has {what}", expected, fix)
             return
     if read.rest is not None:
         # A text that somebody forgot there is not repeated.
         words = _SHOWN.match(file.text, read.rest)
         shown = (words[0].strip() if words else "") or file.text[read.rest]
         yield file.problem(
-            read.rest, f"`{shown}` belongs to no command", f"{expected}, each on lines of its own",
+            read.rest, "SLU-K011",
+            f"`{shown}` belongs to no command", f"{expected}, each on lines of its own",
             "take it away, a `;` too",
         )  # fmt: skip
     elif not read.commands:
-        yield file.problem(0, "has no command", expected, "write it, or take the file away")
+        yield file.problem(0, "SLU-K011", "has no command", expected, "write it, or take the file away")
     elif file.kind is not Kind.TABLE and len(read.commands) > 1:
         second = read.commands[1].extent
         yield file.problem(
-            second.start if second else 0, "has a second command", expected, "move it to a file of its own"
+            second.start if second else 0,
+            "SLU-K011",
+            "has a second command",
+            expected,
+            "move it to a file of its own",
         )
 
 
@@ -143,17 +148,18 @@ def _named(file: KqlFile, command: Command) -> Iterator[Problem]:
     said, place = (name.value, name.span.start) if name else ("", 0)
     if said != expected:
         yield file.problem(
-            place, f"defines `{said}`", f"`{expected}`, as the file is named; capital letters count",
+            place, "SLU-K013",
+            f"defines `{said}`", f"`{expected}`, as the file is named; capital letters count",
             f"rename the file to `{said}.kql`, or what it defines",
         )  # fmt: skip
     elif not is_name(said):
         yield file.problem(
-            place, f"`{said}` is no name of Kusto's",
+            place, "SLU-K013", f"`{said}` is no name of Kusto's",
             "1 to 1,024 letters, digits, underscores, spaces, dots and dashes", "choose another name",
         )  # fmt: skip
     elif said.endswith(_STAGING):
         yield file.problem(
-            place, f"`{said}` is a name that deliveries give",
+            place, "SLU-K013", f"`{said}` is a name that deliveries give",
             f"a name that does not end with `{_STAGING}`", "choose another name",
         )  # fmt: skip
 
@@ -167,16 +173,21 @@ def _properties(file: KqlFile, command: Command) -> Iterator[Problem]:
         if word not in _PROPERTIES[file.kind]:
             known = _PROPERTIES[file.kind] or ("folder", "docString", "lookback", "backfill")
             yield file.problem(
-                name.span.start, f"has the property `{name.value}`", f"one of: {', '.join(known)}",
+                name.span.start, "SLU-K012",
+                f"has the property `{name.value}`", f"one of: {', '.join(known)}",
                 did_you_mean(word, known),
             )  # fmt: skip
         elif word in seen:
             yield file.problem(
-                name.span.start, f"has the property `{name.value}` twice", "each once", "take one away"
+                name.span.start,
+                "SLU-P009",
+                f"has the property `{name.value}` twice",
+                "each once",
+                "take one away",
             )
         elif word == _SKIP and (value is None or value.value.casefold() != "false"):
             yield file.problem(
-                name.span.start, f"says `{name.value}`", "that the service looks at it, too",
+                name.span.start, "SLU-K012", f"says `{name.value}`", "that the service looks at it, too",
                 f"take `{name.value}` away",
             )  # fmt: skip
         seen.add(word)
@@ -185,10 +196,12 @@ def _properties(file: KqlFile, command: Command) -> Iterator[Problem]:
 def _policies(file: KqlFile, command: Command) -> Iterator[Problem]:
     for name, expected in _JSON.items():
         if (part := part_of(command, name)) and not _is_json(part.value, expected.startswith("a list")):
-            yield file.problem(part.span.start, f"{name} is not JSON of that form", expected, "correct it")
+            yield file.problem(
+                part.span.start, "SLU-K012", f"{name} is not JSON of that form", expected, "correct it"
+            )
     if (mapping := part_of(command, "MappingName")) and mapping.value.startswith(_MAPPING):
         yield file.problem(
-            mapping.span.start, f"`{mapping.value}` is a name that deliveries give",
+            mapping.span.start, "SLU-K013", f"`{mapping.value}` is a name that deliveries give",
             f"a name that does not begin with `{_MAPPING}`", "choose another name",
         )  # fmt: skip
     for policy, known in _KEYS.items():
@@ -198,25 +211,26 @@ def _policies(file: KqlFile, command: Command) -> Iterator[Problem]:
             for word in one:
                 if word not in known:
                     yield file.problem(
-                        part.span.start, f"{_spaced(policy)} has `{word}`", f"one of: {', '.join(known)}",
+                        part.span.start, "SLU-K012",
+                        f"{_spaced(policy)} has `{word}`", f"one of: {', '.join(known)}",
                         did_you_mean(word, known),
                     )  # fmt: skip
             if one.get("SourceIsWildCard"):
                 yield file.problem(
-                    part.span.start, "an update policy reads tables that it does not name",
+                    part.span.start, "SLU-K012", "an update policy reads tables that it does not name",
                     "`Source`, one table", "write one policy for each",
                 )  # fmt: skip
     kept = retention_of(file, command)
     if command.kind == "AlterTablePolicyRetention" and kept is None:
         part = part_of(command, "RetentionPolicy")
         yield file.problem(
-            part.span.start if part else 0, "a retention policy does not say for how long",
+            part.span.start if part else 0, "SLU-K012", "a retention policy does not say for how long",
             "`SoftDeletePeriod`: what `.alter` does not say is as Kusto has it",
             "write it, as `365.00:00:00`, or write `.alter-merge`",
         )  # fmt: skip
     if kept and not isinstance(ticks(kept[0]), int):
         yield file.problem(
-            kept[1], f"`{kept[0]}` is no time span", "days, or `days.hours:minutes:seconds`",
+            kept[1], "SLU-K012", f"`{kept[0]}` is no time span", "days, or `days.hours:minutes:seconds`",
             "write it as `365d`, in JSON as `365.00:00:00`",
         )  # fmt: skip
 
@@ -263,7 +277,9 @@ def _twice(file: KqlFile, read: Commands) -> Iterator[Problem]:
     for command in read.commands:
         for what, place in _says(command):
             if what in seen:
-                yield file.problem(place, f"says {what} twice", "each once", "take one of them away")
+                yield file.problem(
+                    place, "SLU-P009", f"says {what} twice", "each once", "take one of them away"
+                )
             seen.add(what)
 
 

@@ -49,10 +49,10 @@ class KqlFile:
         before = self.text.rfind("\n", 0, offset)
         return self.text.count("\n", 0, offset) + 1, offset - before
 
-    def problem(self, offset: int, what: str, expected: str, mend: str) -> Problem:
+    def problem(self, offset: int, code: str, what: str, expected: str, fix: str) -> Problem:
         """Return a problem at a character of the file."""
         line, column = self.place(offset)
-        return Problem(self.name, line, what, expected, mend, column=column)
+        return Problem(self.name, line, what, expected, fix, column=column, code=code)
 
     @cached_property
     def said(self) -> dict[str, tuple[str, int]]:
@@ -105,7 +105,7 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
     if path.suffix != SUFFIX or path.parent != folder or path.name == SUFFIX:
         return Problem(
             name, 1, "is not read", f"files `<Name>{SUFFIX}`, directly in {FOLDER}/…/{kind.value}",
-            "move it there, or take it away",
+            "move it there, or take it away", code="SLU-P005",
         )  # fmt: skip
     try:
         size = path.stat().st_size
@@ -113,24 +113,29 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
     except OSError as error:
         return Problem(
             name, 1, f"cannot be read: {error.strerror}", "a file that this process may read",
-            "correct the link, or its rights",
+            "correct the link, or its rights", code="SLU-P004",
         )  # fmt: skip
     if size > _LONGEST:
         return Problem(
             name, 1, f"has {size:,} bytes", f"{_LONGEST:,} at most",
-            "cut what it says into several functions; data belongs in a table",
+            "cut what it says into several functions; data belongs in a table", code="SLU-K012",
         )  # fmt: skip
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         return Problem(
-            name, line, "a character that is not written in UTF-8", "a text in UTF-8", "save it as UTF-8"
+            name,
+            line,
+            "a character that is not written in UTF-8",
+            "a text in UTF-8",
+            "save it as UTF-8",
+            code="SLU-P004",
         )
     file = KqlFile(name, kind, stage, text.replace("\r\n", "\n"))
     if unseen := _UNSEEN.search(file.text):
         return file.problem(
-            unseen.start(), f"has the character U+{ord(unseen[0]):04X}, which nobody sees",
+            unseen.start(), "SLU-K012", f"has the character U+{ord(unseen[0]):04X}, which nobody sees",
             "no control characters but tabs and ends of lines, and no marks of direction",
             f"take it away, or write it as `{_escaped(unseen[0])}` in a string",
         )  # fmt: skip
@@ -139,7 +144,8 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
         depth = depth + 1 if bracket[0] in "([{" else max(depth - 1, 0)
         if depth > _DEEPEST:
             return file.problem(
-                bracket.start(), f"brackets are nested more than {_DEEPEST} deep", "a text that people write",
+                bracket.start(), "SLU-K012",
+                f"brackets are nested more than {_DEEPEST} deep", "a text that people write",
                 "cut it into several functions",
             )  # fmt: skip
     return file
@@ -162,9 +168,9 @@ def _strangers(project_dir: Path, stages: Collection[Stage]) -> Iterator[Problem
             if path.name.startswith(".") or (path.name in known and not wrong_place):
                 continue
             if stage_of(f"{name}/…") is Stage.WORK and stage is not Stage.WORK:
-                mend = f"`git mv {name} {FOLDER}/work`"
+                fix = f"`git mv {name} {FOLDER}/work`"
             elif path.name == "database.yaml":
-                mend = f"`git mv {name} {FOLDER}/database.yml`"
+                fix = f"`git mv {name} {FOLDER}/database.yml`"
             else:
-                mend = "move what it has into one of them, or take it away"
-            yield Problem(name, 1, "is not read", f"in {FOLDER}/: {listed}", mend)
+                fix = "move what it has into one of them, or take it away"
+            yield Problem(name, 1, "is not read", f"in {FOLDER}/: {listed}", fix, code="SLU-P005")

@@ -79,7 +79,7 @@ def with_filled(
         if other is not entry:
             file.complain(
                 f"`{entry.table}` is filled by two files", expected=f"one; {other.file.name} is there",
-                mend="take one of them away, or fill another table",
+                fix="take one of them away, or fill another table", code="SLU-P009",
             )  # fmt: skip
     for one in project.objects:
         for kind, name in one.reads if one.stage is Stage.PRODUCTION else ():
@@ -87,7 +87,7 @@ def with_filled(
                 entries[name].file.complain(
                     f"production's {one.file} reads `{name}`, which is filled as work",
                     expected="what is production's: it alone is filled there",
-                    mend=f"`git mv {entries[name].file.name} {_FOLDERS[Stage.PRODUCTION]}`",
+                    fix=f"`git mv {entries[name].file.name} {_FOLDERS[Stage.PRODUCTION]}`", code="SLU-P060",
                 )  # fmt: skip
     look = _Look(project, exports, cut, entries)
     tables = [table for name in sorted(entries) if (table := look.table(name)) is not None]
@@ -165,7 +165,7 @@ class _Look:
             entry.file.complain(
                 f"{function.name} reads the table that it fills: {way}",
                 expected="a function of other tables, so that a fill that is done again gives the same",
-                mend="read the tables that it is made of", at=("function",),
+                fix="read the tables that it is made of", at=("function",), code="SLU-K016",
             )  # fmt: skip
             return None
         direct = self._reads(function, through=False).tables
@@ -178,7 +178,7 @@ class _Look:
             entry.file.complain(
                 f"no export feeds what {function.name} reads, so nothing tells when it is filled",
                 expected=f"a function of tables that exports of connection `{self._project.connection}` feed",
-                mend="read such a table, or take this file away", at=("function",),
+                fix="read such a table, or take this file away", at=("function",), code="SLU-K016",
             )  # fmt: skip
         cuts = {self._cut_of(export) for export in feeding.values()}
         cuts |= {table.partitioning for table in above if table is not None}
@@ -206,27 +206,28 @@ class _Look:
             known = [one for kind, one in self._objects if kind is Kind.FUNCTION]
             file.complain(
                 f"there is no function `{name}`", expected="one of kusto/functions",
-                mend=did_you_mean(name, known), at=("function",),
+                fix=did_you_mean(name, known), at=("function",), code="SLU-P006",
             )  # fmt: skip
             return None
         if function.stage is Stage.WORK and entry.stage is Stage.PRODUCTION:
             file.complain(
                 f"`{name}` is work ({function.file}), and this table is production's",
                 expected="a function of kusto/functions",
-                mend=f"move this file to {_FOLDERS[Stage.WORK]}/, or the function to kusto/functions/",
+                fix=f"move this file to {_FOLDERS[Stage.WORK]}/, or the function to kusto/functions/",
                 at=("function",),
+                code="SLU-P060",
             )
         if not function.columns:
             file.complain(
                 f"nobody knows which columns `{name}` gives", expected="a function that gives a table",
-                mend="let it end in a table, with `project` and the columns that are wanted",
-                at=("function",),
+                fix="let it end in a table, with `project` and the columns that are wanted",
+                at=("function",), code="SLU-K016",
             )  # fmt: skip
         elif wrong := [column for column, kind in function.columns if not is_name(column) or not kind]:
             file.complain(
                 f"`{name}` gives columns that no table has: {', '.join(map(repr, wrong))}",
                 expected="letters, digits, underscores, spaces, dots and dashes",
-                mend="rename them with `project`", at=("function",),
+                fix="rename them with `project`", at=("function",), code="SLU-K016",
             )  # fmt: skip
         return function
 
@@ -235,26 +236,27 @@ class _Look:
         if not is_name(table):
             file.complain(
                 f"`{table}` is no table's name", expected="letters, digits, underscores, spaces and dashes",
-                mend="name the file as the table",
+                fix="name the file as the table", code="SLU-K013",
             )  # fmt: skip
         if table.endswith(STAGING):
             file.complain(
                 f"`{table}` is called as a table in which rows are staged",
-                expected=f"a name that does not end in {STAGING}", mend="rename the file",
+                expected=f"a name that does not end in {STAGING}", fix="rename the file", code="SLU-K013",
             )  # fmt: skip
         for fed, export in self._fed.items():
             if fed.casefold() != table.casefold():
                 continue
             file.complain(
                 f"`{table}` is fed by the export {export.file.name}",
-                expected="a table that nothing else writes", mend="fill another table",
+                expected="a table that nothing else writes", fix="fill another table", code="SLU-K016",
             )  # fmt: skip
         for kind in (Kind.FUNCTION, Kind.VIEW):
             if (kind, table) in self._objects:
                 file.complain(
                     f"`{table}` is {self._objects[(kind, table)].file} already",
                     expected="a name of its own: Kusto would find the one and not the other",
-                    mend="rename one of them",
+                    fix="rename one of them",
+                    code="SLU-K013",
                 )
 
     def _reads(self, function: KustoObject, *, through: bool = True) -> _Reads:
@@ -300,15 +302,15 @@ class _Look:
             file.complain(
                 f"what {entry.spec.function} reads is not cut by time ({by}), so nothing tells which"
                 " partitions the table has",
-                expected="`grain: whole`, and a function without parameters", mend="write `grain: whole`",
-                at=("grain",) if said else ("function",),
+                expected="`grain: whole`, and a function without parameters", fix="write `grain: whole`",
+                at=("grain",) if said else ("function",), code="SLU-K016",
             )  # fmt: skip
             return None
         if timed >= _NEVER_NESTED:
             file.complain(
                 f"{entry.spec.function} reads tables cut by {', '.join(sorted(timed))}, and months are not"
                 " made of weeks", expected="`grain:`, which says how this table is cut",
-                mend=f"write `grain: {Grain.DAILY}`, or another one", at=("function",),
+                fix=f"write `grain: {Grain.DAILY}`, or another one", at=("function",), code="SLU-K016",
             )  # fmt: skip
             return None
         return Partitioning(max(timed, key=lambda grain: grain.span.longest))
@@ -321,7 +323,8 @@ class _Look:
         entry.file.complain(
             f"`{entry.table}` {cut}, and {function.name} takes {function.parameters or '()'}",
             expected=f"exactly {wanted}",
-            mend=f"write `{function.name}{wanted}` in {function.file}"
+            fix=f"write `{function.name}{wanted}` in {function.file}"
             + ("; `grain: whole` is for one that takes none" if partitioning.partitioned else ""),
             at=("function",),
+            code="SLU-K016",
         )

@@ -37,7 +37,8 @@ def flow_problems(
             if kind is Kind.TABLE and source in replacing:
                 what = "an update policy takes rows" if _is_table(one) else f"`{name}` is a view"
                 yield one.file.problem(
-                    place, f"{what} of `{source}`, which {replacing[source]}: of a partition that comes again"
+                    place, "SLU-K017",
+                    f"{what} of `{source}`, which {replacing[source]}: of a partition that comes again"
                     " it would have the rows of both times, or the delivery would fail",
                     "a table whose rows come once: of an export of `mode: append`, or of no export",
                     "write a function, with kusto/filled/ where its rows are to be kept;"
@@ -47,7 +48,7 @@ def flow_problems(
             continue
         if one.sources and name in owned:
             yield one.file.problem(
-                _update_at(one), f"an update policy fills `{name}`, which {owned[name]}",
+                _update_at(one), "SLU-K017", f"an update policy fills `{name}`, which {owned[name]}",
                 "rows that have been validated, and no others",
                 "fill a table of its own, by `.create-merge table`",
             )  # fmt: skip
@@ -55,20 +56,21 @@ def flow_problems(
         for _, source, place in one.sources:
             if source not in read and (Kind.TABLE, source) in analysis.known:
                 yield one.file.problem(
-                    place, f"an update policy of the source `{source}` does not read it: whenever that gets a"
+                    place, "SLU-K017",
+                    f"an update policy of the source `{source}` does not read it: whenever that gets a"
                     " row, it would add all that it reads", f"a query of `{source}`",
                     "name the same table in both",
                 )  # fmt: skip
         for table in sorted({*secured} & read):
             yield one.file.problem(
-                _update_at(one),
+                _update_at(one), "SLU-K017",
                 f"an update policy reads `{table}`, on which {secured[table][0].file.name} enables row level"
                 " security: Kusto refuses one of them", "tables without row level security",
                 f"secure `{name}`, not `{table}`",
             )  # fmt: skip
         if name in _all_above(name, above):
             yield one.file.problem(
-                _update_at(one), f"an update policy fills `{name}` from itself",
+                _update_at(one), "SLU-K017", f"an update policy fills `{name}` from itself",
                 "a source that nothing of this table goes to", "name another `Source`",
             )  # fmt: skip
 

@@ -57,30 +57,34 @@ def place_of(deployment: Deployment, project: KustoProject, expected: str = "") 
     """
     kind = deployment.identity.kind
     if kind is None:
-        raise SettingsError(f"{deployment.kept_back()}")
+        raise SettingsError("SLU-N006", f"{deployment.kept_back()}")
     called = str(deployment.identity.declared)
     if expected and expected not in (called, kind.value):
         raise SettingsError(
+            "SLU-N005",
             f"this deployment is `{called}`, and --environment says `{expected}`; expected them to agree;"
-            f" name the data directory of `{expected}` by --data, or leave --environment out"
+            f" name the data directory of `{expected}` by --data, or leave --environment out",
         )
     alone = kind in (Environment.SCRATCH, Environment.LOCAL)
     variable, url = _scratch(deployment, project) if alone else _connected(deployment, project)
     address = _address(variable, url)
     if kind is Environment.LOCAL and not address.is_loopback:
-        raise SettingsError(str(not_here(variable, address.host)))
+        raise SettingsError("SLU-N008", str(not_here(variable, address.host)))
     if alone and address.database != project.scratch_database:
         said = f"`scratch: {project.scratch_database}`" if project.scratch_database else "none"
         raise SettingsError(
+            "SLU-K009",
             f"{variable} leads to the database {address.database}, and {FILE} names {said} for scratch;"
             " expected the database that the file names; correct the variable, or say"
-            " `scratch: DATABASE` in the file"
+            " `scratch: DATABASE` in the file",
         )
     for other, theirs in _others(deployment, project):
         if spelled(address) == spelled(theirs):
-            raise SettingsError(_taken(variable, address, f"that of {other}", called))
+            raise SettingsError("SLU-K009", _taken(variable, address, f"that of {other}", called))
     if kind is not Environment.PRODUCTION and _is_productions(deployment, project, address):
-        raise SettingsError(_taken(variable, address, "production's, as its catalogue says", called))
+        raise SettingsError(
+            "SLU-K009", _taken(variable, address, "production's, as its catalogue says", called)
+        )
     return Place(url, kind, called, spelled(address))
 
 
@@ -89,8 +93,9 @@ def _connected(deployment: Deployment, project: KustoProject) -> tuple[str, str]
     variable, url = settings.variable_of(project.connection), settings.connection(project.connection)
     if url is None:
         raise SettingsError(
+            "SLU-K010",
             f"{variable} is not set; expected the database of the connection `{project.connection}`, which"
-            f" {FILE} names; set it to adx://APP_ID:SECRET@CLUSTER.REGION.kusto.windows.net/DATABASE?tenant=TENANT_ID"
+            f" {FILE} names; set it to adx://APP_ID:SECRET@CLUSTER.REGION.kusto.windows.net/DATABASE?tenant=TENANT_ID",
         )
     return variable, url
 
@@ -99,9 +104,10 @@ def _scratch(deployment: Deployment, project: KustoProject) -> tuple[str, str]:
     secret = deployment.settings.scratch_kusto
     if secret is None:
         raise SettingsError(
+            "SLU-K010",
             f"{VARIABLE} is not set, and this deployment is `{deployment.identity.declared}`; expected the"
             f" database that {FILE} names for scratch: {project.scratch_database or 'it names none yet'}; set"
-            " it to adx://APP_ID:SECRET@CLUSTER.REGION.kusto.windows.net/DATABASE?tenant=TENANT_ID"
+            " it to adx://APP_ID:SECRET@CLUSTER.REGION.kusto.windows.net/DATABASE?tenant=TENANT_ID",
         )
     return VARIABLE, secret.get_secret_value()
 
@@ -110,7 +116,9 @@ def _address(variable: str, url: str) -> Address:
     try:
         return Address.of(url)
     except DeliveryError as error:
-        raise SettingsError(f"{variable}: {error.what}; expected {error.expected}; {error.mend}") from None
+        raise SettingsError(
+            error.code, f"{variable}: {error.what}; expected {error.expected}; {error.fix}"
+        ) from None
 
 
 def _others(deployment: Deployment, project: KustoProject) -> Iterator[tuple[str, Address]]:
@@ -160,9 +168,10 @@ def _digests(area: Area) -> Collection[str]:
     except (*storage_errors(), KeyError, TypeError, ValueError) as error:
         why = type(error).__name__
     raise SettingsError(
+        "SLU-N009",
         f"{area.url} does not say what is production's ({why}); expected the shelf that production publishes"
         " to; set SLUICE_PUBLISHED_URL to the same as in production; if nothing was published yet, type"
-        " `sluice publish` there"
+        " `sluice publish` there",
     )
 
 

@@ -17,6 +17,7 @@ from difflib import unified_diff
 from typing import Any
 
 from sluicegate.core.environments import Environment
+from sluicegate.core.problems import Mistyped
 from sluicegate.kusto.facts import Facts, Words, facts_of, hides
 from sluicegate.kusto.held import Held, is_policy
 from sluicegate.kusto.objects import Kind, KustoObject, KustoProject
@@ -174,9 +175,10 @@ def _facts(one: KustoObject, line: int, statement: Any, words: Words) -> Facts:
     try:
         return facts_of(statement, words)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(
+        raise Mistyped(
+            "SLU-K012",
             f"{one.file}:{line}: what the command says cannot be compared ({type(error).__name__}); expected"
-            " a policy or mapping as Kusto's documentation has it; correct it"
+            " a policy or mapping as Kusto's documentation has it; correct it",
         ) from None
 
 

@@ -5,6 +5,7 @@ Belongs here: which file, and whether it may. Does not belong here: dbt's tables
 
 from pathlib import Path
 
+from sluicegate.core.problems import Mistyped
 from sluicegate.core.stages import Stage
 from sluicegate.kusto.files import FOLDER
 from sluicegate.kusto.objects import KustoObject, KustoProject
@@ -24,13 +25,14 @@ def destination_of(project_dir: Path, kusto: KustoProject, one: KustoObject) -> 
     """
     work = {other.key for other in kusto.objects if other.stage is Stage.WORK}
     if above := [name for kind, name in one.reads if (kind, name) in work]:
-        raise ValueError(
+        raise Mistyped(
+            "SLU-P070",
             f"`{one.name}` reads work: {', '.join(above)}; expected what is production's;"
-            f" `sluice promote {above[0]}` first"
+            f" `sluice promote {above[0]}` first",
         )
     to = f"{FOLDER}/{one.kind.value}/{Path(one.file).name}"
     if (project_dir / to).exists():
-        raise ValueError(
-            f"{to} is there already; expected no such file; `git rm {to}` if it is the older one"
+        raise Mistyped(
+            "SLU-P070", f"{to} is there already; expected no such file; `git rm {to}` if it is the older one"
         )
     return to

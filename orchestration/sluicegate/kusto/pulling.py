@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sluicegate.core.problems import Problem
+from sluicegate.core.problems import Mistyped, Problem
 from sluicegate.core.stages import Stage
 from sluicegate.destinations.adx import kql
 from sluicegate.kusto.database_file import FILE
@@ -80,9 +80,10 @@ def pull(
         ValueError: it has no object of one of the names.
     """
     if unknown := {*only} - {*held.functions, *held.views, *held.tables}:
-        raise ValueError(
+        raise Mistyped(
+            "SLU-C007",
             f"the database has nothing that is called {', '.join(sorted(unknown))}; expected names of its"
-            " functions, views and tables, as they are written there; without names all is taken"
+            " functions, views and tables, as they are written there; without names all is taken",
         )
     texts, left = dict[str, str](), list[str]()
     for name, made in _written(held, project.feeds, words):

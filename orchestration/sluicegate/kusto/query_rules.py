@@ -58,13 +58,13 @@ def query_problems(of: Definition, asked: Asked, query: Query) -> Iterator[Probl
         if not is_error or (elsewhere and one.code == _UNKNOWN_DATABASE):
             continue
         yield of.file.problem(
-            place, f"{one.code}: {one.message.rstrip('.')}",
+            place, "SLU-K005", f"{one.code}: {one.message.rstrip('.')}",
             "KQL over the tables that exports feed, and over what kusto/ defines",
             "correct it here, or the model whose export feeds the table",
         )  # fmt: skip
     for use in query.uses:
         if wrong := _wrong(of, use):
-            yield of.file.problem(asked.place(use.span.start), *wrong)
+            yield of.file.problem(asked.place(use.span.start), "SLU-K017", *wrong)
     if of.made.kind is Kind.VIEW and not any(one.severity == "Error" for one in query.diagnostics):
         yield from _of_view(of, asked, query)
 
@@ -79,19 +79,21 @@ def _of_view(of: Definition, asked: Asked, query: Query) -> Iterator[Problem]:
     for _, source, place in of.sources:
         if source not in read:
             yield of.file.problem(
-                place, f"the view's query does not read its source, `{source}`", f"a query of `{source}`",
+                place, "SLU-K017",
+                f"the view's query does not read its source, `{source}`", f"a query of `{source}`",
                 "name the same table in both",
             )  # fmt: skip
     if query.ends != "SummarizeOperator":
         yield of.file.problem(
-            asked.anywhere, "the view's query does not end with `summarize`", "`summarize … by …` as its end",
+            asked.anywhere, "SLU-K017",
+            "the view's query does not end with `summarize`", "`summarize … by …` as its end",
             "write what follows into a function that reads the view",
         )  # fmt: skip
     for use in query.uses:
         if use.what == "now" or use.name in _NOT_IN_VIEWS:
             what = f"`{use.name}()`" if use.what == "now" else _spoken(use.name)
             yield of.file.problem(
-                asked.place(use.span.start), f"the view's query has {what}",
+                asked.place(use.span.start), "SLU-K017", f"the view's query has {what}",
                 "a query that gives the same whenever a row comes",
                 "write it into a function that reads the view",
             )  # fmt: skip
@@ -106,7 +108,7 @@ def query_warnings(of: Definition, asked: Asked, query: Query) -> Iterator[str]:
 
 
 def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
-    """Return what is wrong, what is expected, and the mend."""
+    """Return what is wrong, what is expected, and the fix."""
     if use.what == "all":
         return (
             f"{_spoken(use.name)} reads tables that it does not name",

@@ -64,8 +64,8 @@ def load_kusto(
                 return None, problems
             analysis = Analysis(definitions, _tables(definitions, feeds), filled or {}, parses)
     except ParserMissing as error:
-        mend = 'type `pip install "sluicegate[kusto]"`'
-        return None, [Problem(FOLDER, 1, str(error), "the extra `kusto` of Sluice", mend)]
+        fix = 'type `pip install "sluicegate[kusto]"`'
+        return None, [Problem(FOLDER, 1, error.words, "the extra `kusto` of Sluice", fix, code="SLU-K018")]
     problems += _analysed_problems(definitions, analysis, feeds, filled or {})
     objects = [_object(one, analysis) for one in definitions]
     project = replace(

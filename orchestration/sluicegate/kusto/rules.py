@@ -27,7 +27,7 @@ def names_problems(
         first = seen.setdefault((one.made.kind, one.made.name.casefold()), one)
         if first is not one:
             yield one.file.problem(
-                one.name_at, f"`{one.made.name}` is also defined by {first.file.name}",
+                one.name_at, "SLU-P009", f"`{one.made.name}` is also defined by {first.file.name}",
                 "each name once, whatever its capital letters and stage",
                 "rename one of them, or take it away",
             )  # fmt: skip
@@ -41,13 +41,13 @@ def names_problems(
         if first.made.kind is not kind or by:
             also = f"a table, by {by}" if by else f"{_SAID[first.made.kind]}, by {first.file.name}"
             yield one.file.problem(
-                one.name_at, f"`{name}` is {_SAID[kind]}, and also {also}",
+                one.name_at, "SLU-K013", f"`{name}` is {_SAID[kind]}, and also {also}",
                 "each name once: a query that names it reads one of them, and hides the other",
                 "rename one of them",
             )  # fmt: skip
         if kind is not Kind.TABLE and name in builtins:
             yield one.file.problem(
-                one.name_at, f"`{name}` is a function of Kusto's own", "another name",
+                one.name_at, "SLU-K013", f"`{name}` is a function of Kusto's own", "another name",
                 "rename it: nobody could call this one",
             )  # fmt: skip
 
@@ -68,7 +68,7 @@ def reading_problems(
         for key, place in named.items():
             if key in work and one.made.stage is Stage.PRODUCTION:
                 yield one.file.problem(
-                    place, f"production's `{one.made.name}` names `{key[1]}`, which is work",
+                    place, "SLU-P060", f"production's `{one.made.name}` names `{key[1]}`, which is work",
                     "what is production's: it alone is deployed there",
                     f"`sluice promote {work[key]}`, or `git mv {one.file.name}"
                     f" kusto/work/{one.made.kind.value}`",
@@ -77,7 +77,7 @@ def reading_problems(
             if (kind, name) not in analysis.known:
                 known = [known for known_kind, known in analysis.known if known_kind is kind]
                 yield one.file.problem(
-                    place, f"names `{name}` as its source", f"{_SAID[kind]} of the project",
+                    place, "SLU-P006", f"names `{name}` as its source", f"{_SAID[kind]} of the project",
                     did_you_mean(name, known),
                 )  # fmt: skip
 
@@ -96,7 +96,7 @@ def cycle_problems(definitions: Sequence[Definition], analysis: Analysis) -> Ite
                 cycle = [*cycle[start:], *cycle[:start], cycle[start]]
                 one = by_key[cycle[0]]
                 yield one.file.problem(
-                    analysis.found[one.made.key].places[cycle[1]],
+                    analysis.found[one.made.key].places[cycle[1]], "SLU-K015",
                     f"reads itself: {' → '.join(name for _, name in cycle)}",
                     "functions and views that read what is below them", "take one of these reads away",
                 )  # fmt: skip
@@ -120,7 +120,7 @@ def table_problems(
         fed = by_table.get(one.made.name)
         if fed is None and one.columns is None and one.made.name not in filled:
             yield one.file.problem(
-                one.name_at, f"nothing makes the table `{one.made.name}`",
+                one.name_at, "SLU-K014", f"nothing makes the table `{one.made.name}`",
                 "a table that an export feeds, that kusto/filled/ names, or that `.create-merge table` makes",
                 did_you_mean(one.made.name, {*by_table, *filled}),
             )  # fmt: skip
@@ -131,7 +131,7 @@ def table_problems(
             kept = retention_of(one.file, command)
             if fed and kept and keeps_nothing(kept[0]):
                 yield one.file.problem(
-                    kept[1], f"lets `{one.made.name}` keep rows for less than a day",
+                    kept[1], "SLU-K012", f"lets `{one.made.name}` keep rows for less than a day",
                     "that what is delivered stays",
                     "write for how long, as `softdelete = 365d`",
                 )  # fmt: skip
@@ -152,7 +152,7 @@ def _given(of: Definition, analysis: Analysis) -> Iterator[Problem]:
         if held and (given != held if is_update else sorted(given) != sorted(held)):
             listed = ", ".join(f"{name}: {kind}" for name, kind in held)
             yield of.file.problem(
-                asked.anywhere,
+                asked.anywhere, "SLU-K014",
                 f"the query of a policy does not give the columns of `{of.made.name}`",
                 f"{listed}{', in this order' if is_update else ''}",
                 "correct the query, or the function that it calls",
@@ -167,7 +167,8 @@ def _columns(of: Definition, fed: Fed | None, filled: Collection[str]) -> Iterat
         if command.kind == "CreateMergeTable":
             if of.made.name in filled:
                 yield of.file.problem(
-                    of.name_at, "makes a table that a function fills", "no columns: they are the function's",
+                    of.name_at, "SLU-K014",
+                    "makes a table that a function fills", "no columns: they are the function's",
                     "take `.create-merge table` away",
                 )  # fmt: skip
                 continue
@@ -175,19 +176,19 @@ def _columns(of: Definition, fed: Fed | None, filled: Collection[str]) -> Iterat
             for name, kind in zip(names, types, strict=True):
                 if not is_name(name.value):
                     yield of.file.problem(
-                        name.span.start, f"`{name.value}` is no name of Kusto's",
+                        name.span.start, "SLU-K013", f"`{name.value}` is no name of Kusto's",
                         "letters, digits, underscores, spaces, dots and dashes", "choose another name",
                     )  # fmt: skip
                 if sent is None:
                     continue
                 if name.value not in sent:
                     yield of.file.problem(
-                        name.span.start, f"column `{name.value}` is not sent by {by}",
+                        name.span.start, "SLU-K014", f"column `{name.value}` is not sent by {by}",
                         f"columns that it sends: {', '.join(sent)}", did_you_mean(name.value, sent),
                     )  # fmt: skip
                 elif kind.value not in (sent[name.value], *WIDER.get(sent[name.value], ())):
                     yield of.file.problem(
-                        kind.span.start,
+                        kind.span.start, "SLU-K014",
                         f"column `{name.value}` is {kind.value}, and {by} sends {sent[name.value]}",
                         sent[name.value], f"write `{sent[name.value]}`, or cast it in the model",
                     )  # fmt: skip
@@ -198,12 +199,13 @@ def _columns(of: Definition, fed: Fed | None, filled: Collection[str]) -> Iterat
                 remark = dict(fed.remarks).get(name.value, "") if fed else ""
                 if name.value not in known:
                     yield of.file.problem(
-                        name.span.start, f"there is no column `{name.value}`",
+                        name.span.start, "SLU-P006", f"there is no column `{name.value}`",
                         f"a column of `{of.made.name}`: {', '.join(known)}", did_you_mean(name.value, known),
                     )  # fmt: skip
                 elif remark and not text.value.endswith(f"({remark})"):
                     yield of.file.problem(
-                        text.span.start, f"the docstring of `{name.value}` does not say how it was sent",
+                        text.span.start, "SLU-K014",
+                        f"the docstring of `{name.value}` does not say how it was sent",
                         f"that it ends with `({remark})`: reading it back needs that",
                         f"write `({remark})` at its end",
                     )  # fmt: skip

@@ -91,6 +91,7 @@ def fill_partition(
                 return filled
             log("what feeds it was delivered anew meanwhile: the function is called again")
     raise DeliveryError(
+        "SLU-K003",
         f"{place(table.table, key)}: whenever its function was called, what feeds it was delivered anew",
         "deliveries that rest while it is filled",
         "look at `sluice deliveries`; it is tried again by itself, or by `sluice run`",
@@ -217,6 +218,7 @@ def _to_the_outbox(site: Site, table: FilledTable, key: str, run_id: str) -> Fil
 
 def _too_late(doing: str, waited_for: str) -> DeliveryError:
     return DeliveryError(
+        "SLU-K003",
         f"{doing}: the time for one fill, {_BUDGET_SECONDS:g} s, is spent in waiting for {waited_for}",
         "a cluster that answers, and a function that is done in ten minutes",
         "look at `.show queries` and `.show commands` of the cluster; let the function read less for a"

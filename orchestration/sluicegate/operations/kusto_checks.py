@@ -112,7 +112,7 @@ def _sample(one: KustoObject) -> str | None:
 
 
 def _too_late(doing: str, waited_for: str) -> DeliveryError:
-    return DeliveryError(
+    return DeliveryError("SLU-K004",
         f"{doing}: {_BUDGET_SECONDS:g} s are spent in waiting for {waited_for}",
         "a cluster that answers", "see in the Azure portal whether it is stopped; then click the check again",
     )  # fmt: skip

@@ -57,14 +57,14 @@ def unlike_git(
     Raises:
         DeliveryError: the database does not answer.
     """
-    mend = "`sluice kusto deploy`"
+    fix = "`sluice kusto deploy`"
     for one in objects:
         record = ledger.get((one.kind.value, one.name))
         if record is None:
-            yield f"{one.name} was not deployed from git: {mend}"
+            yield f"{one.name} was not deployed from git: {fix}"
         elif record.digest != one.digest:
-            yield f"{one.name} is deployed as another than git has it: {mend}"
+            yield f"{one.name} is deployed as another than git has it: {fix}"
         elif (facts := held.facts(one.kind, one.name, {})) is None:
-            yield f"{one.name} is not in the database: {mend}"
+            yield f"{one.name} is not in the database: {fix}"
         elif one.kind is not Kind.TABLE and record.held not in ("", held_digest(facts, one.kind)):
-            yield f"{one.name} was changed in the database since it was deployed: {mend}"
+            yield f"{one.name} was changed in the database since it was deployed: {fix}"

@@ -27,7 +27,7 @@ RAW_HEADER = "_raw"
 
 
 class CannotMend(ValueError):
-    """There is nothing to mend, or no such drop; the message says what there is."""
+    """There is nothing to fix, or no such drop; the message says what there is."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def export_quarantined(
 ) -> Exported:
     """Write the quarantined rows of a partition's newest drop, as they came in, to a CSV file to be mended.
 
-    The text is the originals' own, unmasked: the file is for who may read those. Mend the values, leave
+    The text is the originals' own, unmasked: the file is for who may read those. Fix the values, leave
     `_file` and `_line`, and give it to `replay`. A row that could not be split has its text in `_raw`.
 
     Raises:
@@ -110,7 +110,7 @@ def replay(deployment: Deployment, contract: SourceContract, partition_key: str,
     if lacking := [name for name in PLACE_HEADERS if name not in header]:
         raise CannotMend(
             f"{mended}:1: column `{lacking[0]}` is missing; expected the columns of"
-            " `sluice quarantine --export`; export the rows anew and mend that file"
+            " `sluice quarantine --export`; export the rows anew and fix that file"
         )
     content = mended.read_bytes()
     digest = hashlib.sha256(content).hexdigest()

@@ -36,14 +36,16 @@ def publish_tables(
     kind = site.deployment.identity.kind
     if kind is None or not kind.publishes:
         raise SettingsError(
+            "SLU-N003",
             f"this deployment is `{kind}`, which publishes nothing; expected production; name its data"
-            " directory in --data"
+            " directory in --data",
         )
     publishing = publishing_of(site)
     if publishing is None:
         raise SettingsError(
+            "SLU-N003",
             "this deployment publishes nowhere; expected a place in SLUICE_PUBLISHED_URL, as /srv/published"
-            " or abfs://published@account.dfs.core.windows.net; set it"
+            " or abfs://published@account.dfs.core.windows.net; set it",
         )
     return publishing.publish(relations or None, told=told)
 

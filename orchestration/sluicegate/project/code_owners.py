@@ -44,7 +44,14 @@ class CodeOwners:
     def read(cls, file: str, text: str) -> "CodeOwners":
         """Read a file's text; what is wrong is passed over, as GitHub does, and told."""
         if len(text.encode(errors="replace")) > _MOST_BYTES:
-            told = Problem(file, 1, "is not read by GitHub: too large", "3 MB at most", "use fewer patterns")
+            told = Problem(
+                file,
+                1,
+                "is not read by GitHub: too large",
+                "3 MB at most",
+                "use fewer patterns",
+                code="SLU-P065",
+            )
             return cls(file, (told,))
         lines, problems = list[_Line](), list[Problem]()
         for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
@@ -53,8 +60,8 @@ class CodeOwners:
                 continue
             if wrong := _wrong(words[0], words[1:]):
                 expected = "a pattern, and owners: @user, @organization/team or an e-mail address"
-                mend = "correct the line: GitHub passes it over"
-                problems.append(Problem(file, number, wrong, expected, mend))
+                fix = "correct the line: GitHub passes it over"
+                problems.append(Problem(file, number, wrong, expected, fix, code="SLU-P065"))
             else:
                 lines.append(_Line(_compiled(words[0]), tuple(words[1:])))
         return cls(file, tuple(problems), tuple(reversed(lines)))
@@ -80,6 +87,7 @@ def unowned(owners: CodeOwners, files: Iterable[str]) -> list[Problem]:
         Problem(
             file, 1, f"has no owner in {where}", "somebody who approves a change of it",
             f"add a line to {owners.file or PLACES[0]}, as `{_written(file)} @organization/team`",
+            code="SLU-P065",
         )
         for file in files
         if not owners.of(file)

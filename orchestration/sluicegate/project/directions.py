@@ -78,8 +78,9 @@ def direction_problems(
         yield file.problem(
             f"{what.format(stage)} `{found[1]}`, which is {found[0]}",
             expected="a table of its own stage",
-            mend=f"`git mv {file.name} {folder_of(folder, found[0])}/{file.path.name}`, or {other}",
+            fix=f"`git mv {file.name} {folder_of(folder, found[0])}/{file.path.name}`, or {other}",
             at=("model",) if folder == EXPORTS else (),
+            code="SLU-P060",
         )
 
 
@@ -131,7 +132,7 @@ class _Lint:
                 described, self._lines.of_description(item),
                 f"{item['resource_type']} `{item['name']}` is production's, and described in a file of work",
                 "what production's definitions are configured by in a file of production",
-                f"move its entry to a YAML file beside {file_of(self._content, item)}",
+                f"move its entry to a YAML file beside {file_of(self._content, item)}", code="SLU-P060",
             )  # fmt: skip
         group = self._groups.get(str((item.get("config") or {}).get("group") or item.get("group") or ""), "")
         if stage_of(group) is Stage.WORK:
@@ -171,7 +172,7 @@ class _Lint:
                 yield Problem(
                     file, 1, f"a file of production is a link to {real}, which is work",
                     "a file of its own, or a link to what is production's",
-                    f"`rm {file}`, and write it there",
+                    f"`rm {file}`, and write it there", code="SLU-P060",
                 )  # fmt: skip
 
     def _reads(self, item: _Item) -> list[str]:
@@ -228,5 +229,7 @@ class _Lint:
             "production models and sources", f"{first}, or {other}",
         )  # fmt: skip
 
-    def _problem(self, item: _Item, named: str, what: str, expected: str, mend: str) -> Problem:
-        return Problem(*self._lines.of_position(item, "", None, f"`{named}`"), what, expected, mend)
+    def _problem(self, item: _Item, named: str, what: str, expected: str, fix: str) -> Problem:
+        return Problem(
+            *self._lines.of_position(item, "", None, f"`{named}`"), what, expected, fix, code="SLU-P060"
+        )

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from sluicegate.core.problems import ProjectError
+from sluicegate.core.problems import Mistyped, ProjectError
 from sluicegate.core.settings import Settings
 from sluicegate.kusto.files import FOLDER as KUSTO
 from sluicegate.kusto.reading import KEPT
@@ -70,7 +70,7 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
         try:
             project = load_project(then) if there else None
         except ProjectError as error:
-            raise ValueError(
+            raise Mistyped("SLU-C008",
                 "\n".join(
                     [f"the project at `{revision}` ({commit[:10]}) does not load, so nothing is compared;"
                      " expected a revision that `sluice check` takes; name another", *error.told]

@@ -72,7 +72,9 @@ def load_environment_rules(project_dir: Path, classes: ClassRules) -> tuple[Envi
     """Return what the file says, or what holds without it, and every problem found."""
     if (project_dir / _UNREAD).exists():
         return EnvironmentRules(), [
-            Problem(_UNREAD, 1, "is not read", f"the name {FILE}", f"`git mv {_UNREAD} {FILE}`")
+            Problem(
+                _UNREAD, 1, "is not read", f"the name {FILE}", f"`git mv {_UNREAD} {FILE}`", code="SLU-P005"
+            )
         ]
     path = project_dir / FILE
     if not path.exists():
@@ -88,8 +90,8 @@ def load_environment_rules(project_dir: Path, classes: ClassRules) -> tuple[Envi
     for place, word in enumerate(rules.scratch.classes):
         if wrong := classes.unknown(word):
             read.complain(
-                f"`scratch.classes` names `{word}`", expected=wrong[0], mend=wrong[1],
-                at=("scratch", "classes", place),
+                f"`scratch.classes` names `{word}`", expected=wrong[0], fix=wrong[1],
+                at=("scratch", "classes", place), code="SLU-P006",
             )  # fmt: skip
     return rules, read.problems
 

@@ -7,7 +7,7 @@ an export may do with them (`delivery.export_files`), their classes (`columns`).
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sluicegate.core.problems import did_you_mean
+from sluicegate.core.problems import Mistyped, did_you_mean
 from sluicegate.delivery.export_files.exported_model import ExportedModel
 from sluicegate.transformation.manifest import DbtManifest, DbtNode
 
@@ -62,9 +62,10 @@ def export_node(manifest: DbtManifest, name: str) -> DbtNode:
     """
     nodes = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
     if name not in nodes:
-        raise ValueError(
+        raise Mistyped(
+            "SLU-C007",
             f"`{name}` is no export model; expected a dbt model named {EXPORT_PREFIX}…;"
-            f" {did_you_mean(name, nodes)}"
+            f" {did_you_mean(name, nodes)}",
         )
     return nodes[name]
 

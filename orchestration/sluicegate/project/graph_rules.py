@@ -45,7 +45,8 @@ def suites_problems(
             yield suite.file.problem(
                 f"no table is named `{suite.table}`",
                 expected="a suite named after a source or a dbt model",
-                mend=did_you_mean(suite.table, tables),
+                fix=did_you_mean(suite.table, tables),
+                code="SLU-P006",
             )
         else:
             yield from table_problems(suite, table)
@@ -85,7 +86,7 @@ def partition_problems(manifest: DbtManifest, lineage: Lineage) -> Iterator[Prob
             if name not in names:
                 yield Problem(
                     node.file, 1, f"meta trailing_days names `{name}`, which it does not read",
-                    f"one of: {', '.join(sorted(names))}", did_you_mean(name, names),
+                    f"one of: {', '.join(sorted(names))}", did_you_mean(name, names), code="SLU-P006",
                 )  # fmt: skip
 
 
@@ -107,8 +108,9 @@ def place_problems(exports: Mapping[str, Export], settings: Settings) -> Iterato
                 f"`{destination.object}` of connection `{destination.connection}` is written by two"
                 " exports: the connections lead to one place",
                 expected=f"an object outside that of {other.file.name}",
-                mend="send to another object",
+                fix="send to another object",
                 at=("destination", "object"),
+                code="SLU-P044",
             )
 
 
@@ -140,8 +142,9 @@ def export_problems(
             yield export.file.problem(
                 f"model `{export.spec.model}` is not an export model",
                 expected=f"a dbt model named {EXPORT_PREFIX}…, which is this export's alone",
-                mend=did_you_mean(export.spec.model, models),
+                fix=did_you_mean(export.spec.model, models),
                 at=("model",),
+                code="SLU-P041",
             )
             continue
         yield from _cut_problems(export, node, lineage.tables[node.relation].partitioning.grain)
@@ -154,7 +157,7 @@ def export_problems(
             yield Problem(
                 node.file, 1, f"no export sends `{node.name}`",
                 f"a file {folder_of(FOLDER, node.stage)}/{node.name}.yml",
-                "write it, or take the model away",
+                "write it, or take the model away", code="SLU-P041",
             )  # fmt: skip
 
 
@@ -164,16 +167,18 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
         yield export.file.problem(
             f"model `{node.name}` is not partitioned",
             expected="a partitioned model: partitions: each delivers one at a time",
-            mend="give it incremental_strategy='partition' and partition_by, or deliver with"
+            fix="give it incremental_strategy='partition' and partition_by, or deliver with"
             " `partitions: latest`",
             at=("partitions",),
+            code="SLU-P042",
         )
     if export.spec.latest_only and grain is Grain.DROP:
         yield export.file.problem(
             f"`partitions: latest`, but model `{node.name}` is cut by drop",
             expected="partitions: each: of drops none is the newest, as their keys tell no time",
-            mend="deliver with `partitions: each`",
+            fix="deliver with `partitions: each`",
             at=("partitions",),
+            code="SLU-P045",
         )
     if export.spec.deadline is not None and not grain.timed:
         cut = "cut by drop" if grain is Grain.DROP else "not cut by time"
@@ -181,8 +186,9 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Probl
         yield export.file.problem(
             f"a deadline, but model `{node.name}` is {cut}",
             expected=f"no deadline: nobody knows when the next {coming} comes",
-            mend="take it away",
+            fix="take it away",
             at=("deadline",),
+            code="SLU-P045",
         )
 
 
@@ -193,13 +199,15 @@ def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> Iterator
             yield export.file.problem(
                 f"`{node.name}` reads `{parent}`, which is another export's model",
                 expected="a model that reads marts: each export has a model of its own",
-                mend="move what both need into a mart",
+                fix="move what both need into a mart",
                 at=("model",),
+                code="SLU-P042",
             )
     if not node.contract_enforced:
         yield export.file.problem(
             f"model `{node.name}` has no enforced contract",
             expected="contract: {enforced: true} and a data_type on every column",
-            mend="add both to the model's YAML",
+            fix="add both to the model's YAML",
             at=("model",),
+            code="SLU-P042",
         )

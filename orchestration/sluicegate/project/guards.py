@@ -168,7 +168,7 @@ self._missing(relation, above) or frozenset({About.VALUES}),
     ) -> Problem:
         shape = self.tables.of(node.relation)
         lines = _lines(export, self._suites.get(node.relation), missing, shape)
-        return export.file.problem(what, expected=expected, mend=lines, at=("model",))
+        return export.file.problem(what, expected=expected, fix=lines, at=("model",), code="SLU-P064")
 
 
 def _lines(export: Export, suite: Suite | None, missing: frozenset[About], shape: Shape) -> str:

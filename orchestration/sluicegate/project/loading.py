@@ -22,7 +22,7 @@ from sluicegate.contracts.model import CONTRACT_CHECK, SourceContract
 from sluicegate.core.collecting import without_collecting
 from sluicegate.core.lineage import Lineage, Table
 from sluicegate.core.partitions import Partitioning
-from sluicegate.core.problems import Problem, ProjectChanged, ProjectError, did_you_mean
+from sluicegate.core.problems import Mistyped, Problem, ProjectChanged, ProjectError, did_you_mean
 from sluicegate.core.settings import Settings
 from sluicegate.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from sluicegate.core.stages import Stage, stage_of
@@ -151,7 +151,7 @@ class Project:
             ValueError: there is no such export.
         """
         if name not in self.exports:
-            raise ValueError(f"no export `{name}`; {did_you_mean(name, self.exports)}")
+            raise Mistyped("SLU-C007", f"no export `{name}`; {did_you_mean(name, self.exports)}")
         export = self.exports[name]
         node = self.node_of(export)
         return Delivered(
@@ -226,7 +226,7 @@ def load_project(settings: Settings, stages: Collection[Stage] | None = None) ->
     leans on it. Without a word they are those of the deployment.
 
     Raises:
-        ProjectError: with every problem found, each with file, line and mend.
+        ProjectError: with every problem found, each with file, line and fix.
         ProjectChanged: files change all the while.
     """
     for _ in range(_TRIES):

@@ -100,7 +100,7 @@ def _export_problems(exports: Mapping[str, Export]) -> Iterator[Problem]:
             yield export.file.problem(
                 f"the export is called `{export.name}`",
                 expected="letters, digits and underscores, not a digit first",
-                mend="rename its model and both files", at=("model",),
+                fix="rename its model and both files", at=("model",), code="SLU-P010",
             )  # fmt: skip
         other = names.setdefault(export.name.casefold(), export)
         if other is not export:
@@ -108,7 +108,7 @@ def _export_problems(exports: Mapping[str, Export]) -> Iterator[Problem]:
                 f"`{export.name}` is the name of two exports",
                 expected="a name of its own, whatever the case of its letters"
                 f" ({other.file.name} has this one)",
-                mend="rename one of them, and its model", at=("model",),
+                fix="rename one of them, and its model", at=("model",), code="SLU-P010",
             )  # fmt: skip
 
 
@@ -139,21 +139,22 @@ def _check_problems(manifest: DbtManifest) -> Iterator[Problem]:
         if name.casefold() in _OUR_CHECKS:
             yield Problem(
                 file, 1, f"a test of `{relation}` is called `{name}`, as a check of the platform is",
-                f"none of: {', '.join(sorted(_OUR_CHECKS))}", "rename it",
+                f"none of: {', '.join(sorted(_OUR_CHECKS))}", "rename it", code="SLU-P010",
             )  # fmt: skip
         elif _CHECK.fullmatch(name) is None:
             yield Problem(
                 file, 1, f"test `{name}` has {'a dot' if '.' in name else 'more than letters'} in its name",
                 "letters, digits and underscores: it is a check's name, and dbt takes a dot for a folder",
-                "rename it",
+                "rename it", code="SLU-P010",
             )  # fmt: skip
         other = known.setdefault((relation, name.casefold()), (test["unique_id"], file))
         if other[0] != test["unique_id"]:
             yield Problem(
                 file, 1, f"two tests of `{relation}` are called `{name}`, the other in {other[1]}",
                 "a name of its own for each, whatever the case of its letters", "rename one of them",
+                code="SLU-P010",
             )  # fmt: skip
 
 
-def _problem(node: DbtNode, what: str, expected: str, mend: str, cause: str = "") -> Problem:
-    return Problem(node.file, 1, what, expected, mend, cause)
+def _problem(node: DbtNode, what: str, expected: str, fix: str, cause: str = "") -> Problem:
+    return Problem(node.file, 1, what, expected, fix, cause, code="SLU-P010")

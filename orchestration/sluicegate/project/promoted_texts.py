@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import yaml
 
+from sluicegate.core.problems import Mistyped
 from sluicegate.core.yaml_edits import added, edited, in_a_list, item_lines, root_of, value_of, without
 
 _OF_WORK = dict.fromkeys(("owner", "expires", "purpose"))
@@ -178,7 +179,8 @@ def _require(text: str, expected: Mapping[str, Any]) -> None:
     except yaml.YAMLError:
         said = None
     if said is None or any((said.get(kind) or []) != (one or []) for kind, one in expected.items()):
-        raise ValueError(
+        raise Mistyped(
+            "SLU-P070",
             "it shares what it says with others, or is written in an unusual way; expected an entry that"
-            " stands by itself, without `&…` and `*…`; write out what it shares, then type this again"
+            " stands by itself, without `&…` and `*…`; write out what it shares, then type this again",
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sluicegate.core.problems import did_you_mean
+from sluicegate.core.problems import Mistyped, did_you_mean
 from sluicegate.core.settings import Settings
 from sluicegate.core.stages import Stage, stage_of
 from sluicegate.core.yaml_files import staged_files
@@ -70,8 +70,8 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
     usual = {"model": "exports" if done.sent else "marts"}.get(node.resource_type, "")
     folder = "/".join([*parts[:2], *(part for part in (to or usual).split("/") if part)])
     if {".", ".."} & set(folder.split("/")) or stage_of(f"{folder}/…") is Stage.WORK:
-        raise ValueError(
-            f"--to {to}: expected a folder of production below {'/'.join(parts[:2])}, as `marts`"
+        raise Mistyped(
+            "SLU-C004", f"--to {to}: expected a folder of production below {'/'.join(parts[:2])}, as `marts`"
         )
     if node.file != node.described_in:  # a snapshot may be an entry of a YAML file, and nothing else
         _move(done, node.file, folder)
@@ -101,7 +101,7 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
     new = {*done.moves.values(), *done.texts} - {node.described_in}
     taken = [file for file in new if _taken(settings, done, file)]
     if taken:
-        raise ValueError(f"{sorted(taken)[0]}: there is a file; expected none; rename one of them")
+        raise Mistyped("SLU-P070", f"{sorted(taken)[0]}: there is a file; expected none; rename one of them")
     return done
 
 
@@ -151,9 +151,10 @@ def end_begun(settings: Settings) -> Iterator[str]:
     for file, text in record["texts"].items():
         now = _said(root / file)
         if now not in (text, record["before"][file]):
-            raise ValueError(
+            raise Mistyped(
+                "SLU-P070",
                 f"{file}: somebody edited it while `{record['name']}` was promoted; expected what it said"
-                f" then; move your edit away, or end the promotion by hand and `rm {path}`"
+                f" then; move your edit away, or end the promotion by hand and `rm {path}`",
             )
         if now != text:
             _write(root / file, text)
@@ -164,7 +165,7 @@ def end_begun(settings: Settings) -> Iterator[str]:
 
 def _move_file(root: Path, file: str, to: str) -> None:
     if (root / to).exists():
-        raise ValueError(f"{to}: there is a file; expected none; rename one of them")
+        raise Mistyped("SLU-P070", f"{to}: there is a file; expected none; rename one of them")
     (root / to).parent.mkdir(parents=True, exist_ok=True)
     try:
         git(root, "ls-files", "--error-unmatch", "--", file)
@@ -195,10 +196,14 @@ def _node(manifest: DbtManifest, name: str) -> DbtNode:
     nodes = {node.name: node for node in manifest.nodes.values()}
     work = [node.name for node in nodes.values() if node.stage is Stage.WORK]
     if name not in nodes:
-        raise ValueError(f"no model, seed or snapshot is named `{name}`; {did_you_mean(name, work)}")
+        raise Mistyped(
+            "SLU-C007", f"no model, seed or snapshot is named `{name}`; {did_you_mean(name, work)}"
+        )
     if name not in work:
-        raise ValueError(
-            f"`{name}` is production's: {nodes[name].file}; expected what is work; {did_you_mean(name, work)}"
+        raise Mistyped(
+            "SLU-C007",
+            f"`{name}` is production's: {nodes[name].file}; expected what is work;"
+            f" {did_you_mean(name, work)}",
         )
     return nodes[name]
 
@@ -222,9 +227,10 @@ def _require_production_above(manifest: DbtManifest, node: DbtNode) -> None:
         first = sorted(above or of_tests)[0]
         what = "reads" if above else "has a test that reads"
         named = ", ".join(f"`{one}`" for one in sorted(above or of_tests))
-        raise ValueError(
+        raise Mistyped(
+            "SLU-P070",
             f"`{node.name}` {what} {named}, which is work; expected that it reads production alone;"
-            f" `sluice promote {first}` first"
+            f" `sluice promote {first}` first",
         )
 
 
@@ -261,8 +267,10 @@ def _describe(settings: Settings, manifest: DbtManifest, done: Promotion, folder
         stays = stage_of(node.described_in) is Stage.PRODUCTION
         try:
             own, left = entry_of_production(text, section, node.name, dict(columns), stays=stays)
-        except ValueError as error:
-            raise ValueError(f"{node.described_in}: the entry of `{node.name}`: {error}") from error
+        except Mistyped as error:
+            raise Mistyped(
+                "SLU-P070", f"{node.described_in}: the entry of `{node.name}`: {error.words}"
+            ) from error
         done.texts[node.described_in if stays else to] = ended(own)
         if left:
             done.texts[node.described_in] = ended(left)

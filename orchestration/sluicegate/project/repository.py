@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from sluicegate.core.problems import Mistyped
+
 _SECONDS = 300
 # A partial clone would fetch what it lacks, and a prompt would wait for nobody.
 _ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
@@ -80,20 +82,21 @@ def commit_of(project_dir: Path, revision: str) -> str:
     """
     try:
         git(project_dir, "rev-parse", "--git-dir")
-    except ValueError as error:
-        raise ValueError(
-            f"{project_dir} lies in no git repository that can be read ({error}); expected one: --since"
-            " compares with what was committed; run it in a clone"
+    except Mistyped as error:
+        raise Mistyped(
+            "SLU-C008",
+            f"{project_dir} lies in no git repository that can be read ({error.words}); expected one: --since"
+            " compares with what was committed; run it in a clone",
         ) from None
     # git takes a tag before a branch of its name, and anybody may push a tag that is called `origin/main`.
     for name in (f"refs/remotes/{revision}", f"refs/heads/{revision}", revision):
         with suppress(ValueError):
             asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
             return git(project_dir, *asked).strip()
-    mend = _deepened(project_dir) or (
+    fix = _deepened(project_dir) or (
         f"type `git fetch origin {revision}`, or name a revision that `git log --all` lists"
     )
-    raise ValueError(f"`{revision}` is no commit of this repository; expected one; {mend}")
+    raise Mistyped("SLU-C008", f"`{revision}` is no commit of this repository; expected one; {fix}")
 
 
 def fork_point(project_dir: Path, revision: str) -> str:
@@ -108,9 +111,10 @@ def fork_point(project_dir: Path, revision: str) -> str:
     try:
         return git(project_dir, "merge-base", commit, "HEAD").strip()
     except ValueError:
-        mend = _deepened(project_dir) or "name the branch that this one was made from"
-        raise ValueError(
-            f"`{revision}` and this branch have no commit in common; expected one that both come from; {mend}"
+        fix = _deepened(project_dir) or "name the branch that this one was made from"
+        raise Mistyped(
+            "SLU-C008",
+            f"`{revision}` and this branch have no commit in common; expected one that both come from; {fix}",
         ) from None
 
 
@@ -134,7 +138,9 @@ def git(
     """
     program = shutil.which("git")
     if program is None:
-        raise ValueError("git is not installed; expected it: --since reads what was committed; install git")
+        raise Mistyped(
+            "SLU-C008", "git is not installed; expected it: --since reads what was committed; install git"
+        )
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     done = subprocess.run(
         [program, "-C", str(folder), *arguments],
@@ -142,5 +148,5 @@ def git(
         env={**inherited, **_ENVIRONMENT, **(environment or {})},
     )  # fmt: skip
     if done.returncode:
-        raise ValueError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+        raise Mistyped("SLU-C008", f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
     return os.fsdecode(done.stdout)

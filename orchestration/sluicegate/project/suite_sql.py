@@ -45,6 +45,6 @@ def suite_sql_problems(
         for index, rule in enumerate(target.suite.rules):
             for wrong in wrong_reads(connection, rule, _BATCH):
                 yield target.suite.file.problem(
-                    f"`{wrong.kwarg}`: {wrong.what}", expected=wrong.expected, mend=wrong.fix,
-                    at=("expectations", index, "kwargs", wrong.kwarg),
+                    f"`{wrong.kwarg}`: {wrong.what}", expected=wrong.expected, fix=wrong.fix,
+                    at=("expectations", index, "kwargs", wrong.kwarg), code="SLU-P067",
                 )  # fmt: skip

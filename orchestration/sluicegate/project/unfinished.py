@@ -79,14 +79,16 @@ def unfinished_of(path: Path, project_dir: Path) -> Iterator[Problem]:
             line = _line(value, lines)
             told.add(line)
             what = f"`{'.'.join(field)}` is left open: `{_short(value.value)}`"
-            yield Problem(name, line, what, _expected(field), _mend(field))
+            yield Problem(name, line, what, _expected(field), _fix(field), code="SLU-P066")
     for line, said in _comments(text, [value for _, value, _ in values]):
         if line in told:
             continue
         field = _field_at(root, line)
         marked = said if field is None else f"`{'.'.join(field)}` is left open: {said}"
         expected = _expected(field) if field else "what the comment asks for"
-        yield Problem(name, line, marked, expected, "write it, and take the comment with TODO away")
+        yield Problem(
+            name, line, marked, expected, "write it, and take the comment with TODO away", code="SLU-P066"
+        )
 
 
 class _Called(str):
@@ -184,7 +186,7 @@ def _expected(field: Field) -> str:
     return _BELONGS.get(name, "what is so, and not the word TODO")
 
 
-def _mend(field: Field) -> str:
+def _fix(field: Field) -> str:
     if _of_data(field):
         return "write it; a value of the data that is called so stands in quotes"
     return "write it, or take the field away where it may be left out"

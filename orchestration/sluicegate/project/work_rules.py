@@ -41,7 +41,7 @@ def work_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem
                 *lines.of_config(raw, "schema"), f"`{node.name}` is work, and lies in the schema `{schema}`",
                 f"the schema `{WORK}`: whoever reads the warehouse sees what is work",
                 f"set `+schema: {WORK}` for the folder {WORK} in dbt_project.yml, and none in the model",
-                cause=f"work in the schema {schema}",
+                cause=f"work in the schema {schema}", code="SLU-P061",
             )  # fmt: skip
         elif schema.casefold() == WORK and not work:
             yield Problem(
@@ -49,7 +49,7 @@ def work_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem
                 f"`{node.name}` is production's, and lies in the schema `{schema}`",
                 f"another schema than `{WORK}`",
                 "set `+schema` to that of its layer, or move it to models/work",
-                cause=f"production in the schema {WORK}",
+                cause=f"production in the schema {WORK}", code="SLU-P061",
             )  # fmt: skip
         if not work:
             continue
@@ -60,6 +60,7 @@ def work_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem
             yield Problem(
                 *lines.of_config(raw, name), f"`{node.name}` is work, and its meta {what}", _EXPECTED[name],
                 f"write it in {node.described_in or f'a YAML file beside {node.file}'}, as `{_SAID}`",
+                code="SLU-P062",
             )  # fmt: skip
 
 
@@ -71,14 +72,14 @@ def connection_problems(exports: Iterable[Export], rules: WorkSpec) -> Iterator[
         if export.stage is Stage.WORK and connection not in rules.connections:
             yield export.file.problem(
                 f"an export of work sends by `{connection}`", expected=f"a connection for work: {listed}",
-                mend=f"name one of them, or let {FILE} say `work: {{connections: [{connection}]}}`, if it"
-                " leads to a place that nobody relies on", at=at,
+                fix=f"name one of them, or let {FILE} say `work: {{connections: [{connection}]}}`, if it"
+                " leads to a place that nobody relies on", at=at, code="SLU-P063",
             )  # fmt: skip
         elif export.stage is Stage.PRODUCTION and connection in rules.connections:
             yield export.file.problem(
                 f"an export of production sends by `{connection}`, which is for work",
                 expected=f"a connection that `work.connections` in {FILE} does not have: {listed}",
-                mend="name production's", at=at,
+                fix="name production's", at=at, code="SLU-P063",
             )  # fmt: skip
 
 
@@ -123,7 +124,7 @@ def ended_problems(work: Iterable[MadeOfWork], rules: WorkSpec, today: date) -> 
     found = list(work)
     for item in work_ended(found, today):
         assert item.place is not None
-        yield Problem(*item.place, item.what, item.expected, item.mend)
+        yield Problem(*item.place, item.what, item.expected, item.fix, code="SLU-N004")
     last = today + timedelta(days=rules.at_most)
     for one in found:
         if one.expires > last:
@@ -131,6 +132,7 @@ def ended_problems(work: Iterable[MadeOfWork], rules: WorkSpec, today: date) -> 
                 one.file, one.line, f"`{one.name}` is work until {one.expires}",
                 f"{last} at the latest: `work.at_most` in {FILE} is {rules.at_most}d",
                 f"write an earlier day; what lasts longer is production's (`sluice promote {one.name}`)",
+                code="SLU-P062",
             )  # fmt: skip
 
 
@@ -138,7 +140,7 @@ def ending_soon(work: Iterable[MadeOfWork], today: date) -> list[str]:
     """Return the tables of work whose last day is within two weeks, each with what is to be done."""
     return [
         f"{one.file}:{one.line}: `{one.name}` is work until {one.expires}, in"
-        f" {(one.expires - today).days} days; {one.mend}"
+        f" {(one.expires - today).days} days; {one.fix}"
         for one in work
         if 0 <= (one.expires - today).days <= WARNED_BEFORE.days
     ]

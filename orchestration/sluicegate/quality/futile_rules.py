@@ -74,7 +74,7 @@ class Futile:
     place: tuple[str | int, ...]
     what: str
     expected: str
-    mend: str
+    fix: str
 
 
 def futilities(rule: Rule) -> Iterator[Futile]:

@@ -45,7 +45,7 @@ def rule_problems(suite: Suite) -> Iterator[Problem]:
         yield suite.file.problem(
             f"unknown expectation `{rule.type}`",
             expected="one of Great Expectations' core expectations",
-            mend=did_you_mean(rule.type, expectation_types()),
+            fix=did_you_mean(rule.type, expectation_types()),
             at=("expectations", index, "type"),
         )
 
@@ -66,27 +66,27 @@ def _kwargs_problems(suite: Suite, index: int, rule: Rule) -> Iterator[Problem]:
             yield suite.file.problem(
                 f"unknown keyword `{name}` of `{rule.type}`",
                 expected=f"one of: {', '.join(known)}",
-                mend=did_you_mean(name, known),
+                fix=did_you_mean(name, known),
                 at=(*at, name),
             )
         elif expected := value_problem(known[name], rule.kwargs[name]):
             yield suite.file.problem(
                 f"`{name}` of `{rule.type}` is {rule.kwargs[name]!r}",
                 expected=expected,
-                mend="correct the value",
+                fix="correct the value",
                 at=(*at, name),
             )
     if rule.kwargs.get("mostly") == 0:
         yield suite.file.problem(
             f"`mostly: 0` lets `{rule.type}` pass on any row",
             expected="a share above 0",
-            mend="state the share that must hold",
+            fix="state the share that must hold",
             at=(*at, "mostly"),
         )
     for name in required_kwargs(rule.type):
         if name not in rule.kwargs:
             yield suite.file.problem(
-                f"`{rule.type}` lacks `{name}`", expected="a value", mend=f"add `{name}:` to kwargs", at=at
+                f"`{rule.type}` lacks `{name}`", expected="a value", fix=f"add `{name}:` to kwargs", at=at
             )
     if (
         "min_value" in known
@@ -94,14 +94,14 @@ def _kwargs_problems(suite: Suite, index: int, rule: Rule) -> Iterator[Problem]:
         and "threshold" not in known
     ):
         yield suite.file.problem(
-            f"`{rule.type}` has no bound", expected="min_value, max_value or both", mend="add one", at=at
+            f"`{rule.type}` has no bound", expected="min_value, max_value or both", fix="add one", at=at
         )
 
 
 def _futile_problems(suite: Suite, index: int, rule: Rule) -> Iterator[Problem]:
     for item in futilities(rule):
         at = ("expectations", index, "kwargs", *item.place)
-        yield suite.file.problem(item.what, expected=item.expected, mend=item.mend, at=at)
+        yield suite.file.problem(item.what, expected=item.expected, fix=item.fix, at=at)
 
 
 def _column_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable) -> Iterator[Problem]:
@@ -122,7 +122,7 @@ def _parameter_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable
         except ParameterProblem as problem:
             yield suite.file.problem(
                 f"parameter {problem}", expected="metrics over windows, as row_count.previous",
-                mend="see docs/adding-a-check.md", at=at,
+                fix="see docs/adding-a-check.md", at=at,
             )  # fmt: skip
             continue
         for reference in found:
@@ -133,14 +133,14 @@ def _parameter_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable
                 yield suite.file.problem(
                     f"`{reference.text}`: `{suite.table}` is not partitioned by day",
                     expected="a window without weekdays, as row_count.previous",
-                    mend="take `same_weekday` away",
+                    fix="take `same_weekday` away",
                     at=at,
                 )
         if "partition." in expression and not table.grain.timed:
             yield suite.file.problem(
                 f"`{expression}`: `{suite.table}` is not partitioned by time",
                 expected="a parameter without partition.start and partition.end",
-                mend="compare with a metric of its earlier partitions or versions",
+                fix="compare with a metric of its earlier partitions or versions",
                 at=at,
             )
 
@@ -157,7 +157,7 @@ def _row_count_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
         yield suite.file.problem(
             "no rule looks at the row count from below",
             expected="expect_table_row_count_to_be_between with min_value, or …_to_equal",
-            mend="add expect_table_row_count_to_be_between with min_value",
+            fix="add expect_table_row_count_to_be_between with min_value",
             at=at,
         )
         return
@@ -165,7 +165,7 @@ def _row_count_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
         yield suite.file.problem(
             "no critical rule looks at the row count",
             expected="severity: critical, since an empty table passes every other rule",
-            mend="make it critical",
+            fix="make it critical",
             at=(*at, counting[0][0], "severity"),
         )
     for index, rule in counting:
@@ -175,7 +175,7 @@ def _row_count_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
         yield suite.file.problem(
             f"an empty partition of `{suite.table}` would pass",
             expected=f"at least 1 row, since {table.described_in} allows no empty partition",
-            mend="set min_value to 1 or more",
+            fix="set min_value to 1 or more",
             at=(*at, index, "kwargs"),
         )
 
@@ -185,6 +185,6 @@ def _unknown_column(suite: Suite, at: tuple[str | int, ...], column: str, table:
     return suite.file.problem(
         f"`{suite.table}` has no column `{column}`",
         expected=f"one of: {', '.join(table.columns)}, as {table.described_in} says",
-        mend=f"did you mean `{close}`?" if close else "correct it, or describe the column there",
+        fix=f"did you mean `{close}`?" if close else "correct it, or describe the column there",
         at=at,
     )

@@ -48,7 +48,7 @@ def definition_findings(request: Request) -> Iterator[Finding]:
 def _of_problem(request: Request, rule: Rule, problem: Problem) -> Finding:
     return Finding(
         rule, request.named(problem.file), problem.line, f"{problem.what}; expected {problem.expected}",
-        problem.mend,
+        problem.fix,
     )  # fmt: skip
 
 

@@ -55,4 +55,4 @@ def _without_owner(request: Request) -> Iterator[Finding]:
     touched = set(request.files)
     for problem in without_owner(request.repository, request.owners):
         if problem.file in touched or request.owners_before.of(problem.file):
-            yield Finding(Rule.OWNER, problem.file, problem.line, problem.what, problem.mend)
+            yield Finding(Rule.OWNER, problem.file, problem.line, problem.what, problem.fix)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sluicegate.areas import Area, storage_errors, why_of
 from sluicegate.areas.access import Scheme
 from sluicegate.areas.access import place_of as area_of
+from sluicegate.codes import coded
 from sluicegate.core.environments import EXPECTED, Declared, Environment, declared_in
 from sluicegate.core.json_records import bytes_of, json_of, record_of
 from sluicegate.core.loopback import elsewhere, hosts_of_libpq, keep_sockets_here
@@ -46,12 +47,13 @@ class WrongDeployment(SettingsError):
 class NotTheOne:
     """Why nothing is sent from here, what was expected, and what to type."""
 
+    code: str
     what: str
     expected: str
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.what}; nothing is sent; expected {self.expected}; {self.fix}"
+        return coded(f"{self.what}; nothing is sent; expected {self.expected}; {self.fix}", self.code)
 
 
 def established(records: Identities, settings: Settings) -> Identity:
@@ -73,8 +75,9 @@ def established(records: Identities, settings: Settings) -> Identity:
     assert own is not None
     if said is not None and (said.kind is not own.kind or said.name not in ("", own.name)):
         raise WrongDeployment(
+            "SLU-N005",
             f"this data directory is {found}, and SLUICE_ENVIRONMENT says `{said}`; expected them to agree;"
-            f" set SLUICE_ENVIRONMENT={own}, or name another --data"
+            f" set SLUICE_ENVIRONMENT={own}, or name another --data",
         )
     _require_none_in_scratch(own, settings)
     if own.kind is Environment.LOCAL:
@@ -101,8 +104,9 @@ def _require_own_warehouse(said: Declared, settings: Settings) -> None:
     if said.kind.publishes or path.is_relative_to(settings.data_dir) or not path.exists():
         return
     raise WrongDeployment(
+        "SLU-N010",
         f"SLUICE_WAREHOUSE is {path}, which is there already, and {settings.data_dir} is new and is `{said}`;"
-        " expected a warehouse of its own; unset SLUICE_WAREHOUSE, or name a file that is not there"
+        " expected a warehouse of its own; unset SLUICE_WAREHOUSE, or name a file that is not there",
     )
 
 
@@ -124,9 +128,10 @@ def _require_none_of_productions(own: Declared, settings: Settings) -> None:
             declared = declared_in(folder)
             if declared is not None and declared.kind is Environment.PRODUCTION:
                 raise WrongDeployment(
+                    "SLU-N010",
                     f"{variable} is {area.url}, which is of production in {folder}, and"
                     f" {settings.data_dir} is `{own}`; expected places of its own; `unset {' '.join(OWN)}`,"
-                    " or name others"
+                    " or name others",
                 )
     area = Area(settings.originals_url, settings.storage_access)
     if area.place.scheme is not Scheme.LOCAL or not shared_areas(settings, [area]):
@@ -138,9 +143,10 @@ def _require_none_of_productions(own: Declared, settings: Settings) -> None:
     for claim in claims:
         if claim is not None and claim.kind == Environment.PRODUCTION:
             raise WrongDeployment(
+                "SLU-N010",
                 f"SLUICE_ORIGINALS_URL is {settings.originals_url}, which is production's"
                 f" ({claim.place}), and {settings.data_dir} is `{own}`; expected areas of its own;"
-                f" `unset {' '.join(OWN)}`, or name others"
+                f" `unset {' '.join(OWN)}`, or name others",
             )
 
 
@@ -153,7 +159,7 @@ def require_here(settings: Settings) -> None:
     secrets = ("SLUICE_STATE_URL", "SLUICE_AZURE_CONNECTION_STRING", "SLUICE_MASKING_KEY")
     for variable in secrets:
         if host := elsewhere(read_from(getattr(settings, VARIABLES[variable]))):
-            raise WrongDeployment(str(not_here(variable, host)))
+            raise WrongDeployment("SLU-N008", str(not_here(variable, host)))
     state = settings.state_url.get_secret_value()
     found = [("SLUICE_STATE_URL", () if state.startswith("sqlite") else hosts_of_libpq(state))]
     for variable in AREA_VARIABLES:
@@ -161,7 +167,7 @@ def require_here(settings: Settings) -> None:
         found.append((variable, settings.storage_access.hosts(area_of(url)) if url else ()))
     for variable, hosts in found:
         if host := elsewhere(hosts):
-            raise WrongDeployment(str(not_here(variable, host)))
+            raise WrongDeployment("SLU-N008", str(not_here(variable, host)))
 
 
 def declare(records: Identities, settings: Settings, said: Declared) -> Identity:
@@ -173,7 +179,8 @@ def declare(records: Identities, settings: Settings, said: Declared) -> Identity
     """
     if settings.declared and Declared.of(settings.declared) != said:
         raise WrongDeployment(
-            f"SLUICE_ENVIRONMENT says `{settings.declared}`; expected `{said}`; set it to that, or unset it"
+            "SLU-N005",
+            f"SLUICE_ENVIRONMENT says `{settings.declared}`; expected `{said}`; set it to that, or unset it",
         )
     _require_none_in_scratch(said, settings)
     found = records.read()
@@ -183,8 +190,9 @@ def declare(records: Identities, settings: Settings, said: Declared) -> Identity
         return found
     if not records.is_new():
         raise WrongDeployment(
+            "SLU-N005",
             f"this data directory is {found}, and has records; expected one of which nothing says what it is;"
-            f" name another --data for `{said}`: what is in git is what is promoted, and not data"
+            f" name another --data for `{said}`: what is in git is what is promoted, and not data",
         )
     after = replace(found, kind=said.kind, name=said.name).next(settings.data_dir, found.said)
     records.change(found, after)
@@ -202,28 +210,37 @@ def not_the_one(records: Identities, settings: Settings, shared: Sequence[Area])
     found, data = records.read(), settings.data_dir
     if found is None:
         return NotTheOne(
-            f"{data} was made by older code, and nothing says what it is", f"one of {EXPECTED}", _INIT
+            "SLU-N005",
+            f"{data} was made by older code, and nothing says what it is",
+            f"one of {EXPECTED}",
+            _INIT,
         )
     if not is_at(found, data):
         return NotTheOne(
+            "SLU-N006",
             f"{data} is a copy of {found}, or was moved to another disk or machine",
             "the one that was there, or a copy that a person has adopted",
             "`sluice env adopt --reason …`, once the original sends nothing any more (`sluice env retire`)",
         )
     if why := retired(data):
         return NotTheOne(
-            f"{data} was retired: {why}", "one that was not", "`sluice env adopt --reason …` takes it back"
+            "SLU-N006",
+            f"{data} was retired: {why}",
+            "one that was not",
+            "`sluice env adopt --reason …` takes it back",
         )
     try:
         other = next((item for area in shared if (item := _claim(area, found)).holder != found.holder), None)
     except storage_errors() as error:
         return NotTheOne(
+        "SLU-D009",
             f"an area does not say who sends ({type(error).__name__}: {why_of(error)})",
-            "an area that can be listed and written to", "mend that, then type the same again",
+            "an area that can be listed and written to", "fix that, then type the same again",
         )  # fmt: skip
     if other is None:
         return None
     return NotTheOne(
+        "SLU-N006",
         f"{other.place} holds epoch {other.epoch} of this deployment, and {data} has epoch {found.epoch}",
         "the newest epoch", "if that one is gone: `sluice env adopt --reason …`",
     )  # fmt: skip
@@ -243,7 +260,7 @@ def adopt(
     if found is None or refused is None:
         why = f"{data} is the one that sends" if refused is None else refused.what
         fix = "nothing is to be done" if refused is None else _INIT
-        raise WrongDeployment(f"{why}; expected a copy of a deployment; {fix}")
+        raise WrongDeployment("SLU-N006", f"{why}; expected a copy of a deployment; {fix}")
     claims = [item for area in shared if (item := _newest_claim(area, found)) is not None]
     original = max([found, *claims], key=lambda item: item.epoch)
     seen = is_beside(original, data)
@@ -253,20 +270,23 @@ def adopt(
     if not (gone or (retired(original.path) if seen else learns or retired(data))):
         where = f"still at {original.path}" if seen else f"not to be seen, and was last at {original.place}"
         raise WrongDeployment(
+            "SLU-N006",
             f"the original is {where}; expected that nothing is sent from it any more;"
             f" `sluice env retire --data {original.path} --reason …`, or say that it is gone:"
-            " `sluice env adopt --original-is-gone --reason …`"
+            " `sluice env adopt --original-is-gone --reason …`",
         )
     after = found.next(data, said, original.epoch)
     for area in shared:
         if _claim(area, after).holder != after.holder:
             raise WrongDeployment(
+                "SLU-N006",
                 f"another copy was adopted at this moment; expected one; look at epoch {after.epoch} in"
-                f" {area.path(_CLAIMS)}, then type the same again"
+                f" {area.path(_CLAIMS)}, then type the same again",
             )
     if not records.change(found, after):
         raise WrongDeployment(
-            "another copy was adopted at this moment; expected one; type the same again: it says which"
+            "SLU-N006",
+            "another copy was adopted at this moment; expected one; type the same again: it says which",
         )
     return after
 
@@ -279,7 +299,9 @@ def give_up(records: Identities, settings: Settings, reason: str) -> Identity:
     """
     found, data = records.read(), settings.data_dir
     if found is None or not is_at(found, data):
-        raise WrongDeployment(f"{data} is not the one that sends; expected that; nothing is to be done")
+        raise WrongDeployment(
+            "SLU-N006", f"{data} is not the one that sends; expected that; nothing is to be done"
+        )
     retire(data, reason)
     return found
 

@@ -149,15 +149,16 @@ class Deployment:
         url = self.settings.connection(name)
         if url is None:
             raise SettingsError(
+                "SLU-D009",
                 f"connector `{name}` of source `{contract.name}` is not configured; expected its URL in"
-                f" {variable}; set it, or correct `server` in {contract.file.name}"
+                f" {variable}; set it, or correct `server` in {contract.file.name}",
             )
         try:
             area = self._area(url)
         except StorageUrlError as error:
-            raise SettingsError(f"{variable} is {error}") from None
+            raise SettingsError("SLU-D009", f"{variable} is {error}") from None
         if wrong := self.settings.led_elsewhere(name, area.hosts):
-            raise SettingsError(str(wrong))
+            raise SettingsError("SLU-N008", str(wrong))
         self._connectors[name] = area
         return area
 

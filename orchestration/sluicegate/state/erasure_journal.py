@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sluicegate.areas.local import put_on_the_disk
+from sluicegate.codes import Coded
 from sluicegate.state.moments import now
 from sluicegate.state.records import ForgottenKey
 
@@ -28,7 +29,7 @@ _FORM = 1
 _BEGINNING = "the erasures of a deployment"
 
 
-class JournalError(Exception):
+class JournalError(Coded):
     """The journal of erasures cannot be read or written, or is another's."""
 
 
@@ -156,9 +157,10 @@ class ErasureJournal:
         same = self._id(lines[0]) == mark.id and _digest(lines[: mark.lines]) == mark.digest
         if not same or len(lines) < mark.lines:
             raise JournalError(
+                "SLU-M011",
                 f"{self.file} is not the journal of erasures that the backup knew, or was cut short; expected"
                 f" one of the id {mark.id} with its first {mark.lines} lines as they were; name the right"
-                " file in SLUICE_ERASURES_FILE"
+                " file in SLUICE_ERASURES_FILE",
             )
 
     # -- the file
@@ -167,10 +169,11 @@ class ErasureJournal:
         said = self._read(line)
         if said.get("journal") != _BEGINNING:
             raise JournalError(
-                f"{self.file} is no journal of erasures; name the right file in SLUICE_ERASURES_FILE"
+                "SLU-M011",
+                f"{self.file} is no journal of erasures; name the right file in SLUICE_ERASURES_FILE",
             )
         if said["form"] > _FORM:
-            raise JournalError(f"{self.file} was written by newer code; start that again")
+            raise JournalError("SLU-M002", f"{self.file} was written by newer code; start that again")
         return str(said["id"])
 
     def _lines(self) -> list[bytes]:
@@ -179,12 +182,15 @@ class ErasureJournal:
             whole = self.file.read_bytes()
         except OSError as error:
             raise JournalError(
+                "SLU-M011",
                 f"the journal of erasures {self.file} cannot be read: {error.strerror}; expected the file in"
-                " which each erasure is written down; name it in SLUICE_ERASURES_FILE"
+                " which each erasure is written down; name it in SLUICE_ERASURES_FILE",
             ) from None
         lines = whole.split(b"\n")[:-1]
         if not lines:
-            raise JournalError(f"the journal of erasures {self.file} is empty; put it back from a copy")
+            raise JournalError(
+                "SLU-M011", f"the journal of erasures {self.file} is empty; put it back from a copy"
+            )
         return lines
 
     def _read(self, line: bytes) -> dict[str, Any]:
@@ -193,7 +199,8 @@ class ErasureJournal:
             return dict(said)
         except (ValueError, TypeError):
             raise JournalError(
-                f"the journal of erasures {self.file} has a line that is no JSON; put it back from a copy"
+                "SLU-M011",
+                f"the journal of erasures {self.file} has a line that is no JSON; put it back from a copy",
             ) from None
 
     def _append(self, said: Sequence[dict[str, Any]]) -> None:
@@ -225,8 +232,10 @@ class ErasureJournal:
                 put_on_the_disk(self.file.parent)
         except OSError as error:
             raise JournalError(
+                "SLU-M011",
                 f"the journal of erasures {self.file} cannot be written: {error.strerror}, so nothing was"
-                " erased; expected a place that outlives the data directory; name one in SLUICE_ERASURES_FILE"
+                " erased; expected a place that outlives the data directory; name one in"
+                " SLUICE_ERASURES_FILE",
             ) from None
 
 

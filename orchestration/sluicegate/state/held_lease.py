@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from sluicegate.codes import Coded
 from sluicegate.core.processes import boot_seconds
 from sluicegate.state import schema
 
@@ -25,11 +26,13 @@ _TAKEN_OVER = "another process has taken it over"
 _log = logging.getLogger(__name__)
 
 
-class LeaseLost(Exception):
+class LeaseLost(Coded):
     """Another process may be at work on what this one held the lease of; this one must stop."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"the lease of {name} is lost: {why}; this process stops, and records nothing more")
+        super().__init__(
+            "SLU-M012", f"the lease of {name} is lost: {why}; this process stops, and records nothing more"
+        )
 
 
 def require_lease(connection: sa.Connection, token: str) -> None:

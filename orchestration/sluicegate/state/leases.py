@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
+from sluicegate.codes import Coded
 from sluicegate.core.processes import Process, boot_seconds, this_process
 from sluicegate.state import schema
 from sluicegate.state.held_lease import Lease, keep, lasting
@@ -33,7 +34,7 @@ _DEAD_AFTER_LIFETIMES = 3
 _RUN = "run:"
 
 
-class LeaseTimeout(Exception):
+class LeaseTimeout(Coded):
     """Somebody else held the lease for as long as this one could wait."""
 
 
@@ -177,7 +178,7 @@ class Leases:
                 return
             holder = str(standing.holder) if standing else "another process"
             if boot_seconds() > deadline:
-                raise LeaseTimeout(f"{lease.name} is held by {holder}")
+                raise LeaseTimeout("SLU-E007", f"{lease.name} is held by {holder}")
             if not told:
                 waiting(f"waiting for {holder}, which is at work on {lease.name}")
                 told = True

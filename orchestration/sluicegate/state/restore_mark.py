@@ -14,15 +14,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sluicegate.areas.local import put_on_the_disk
+from sluicegate.codes import Coded
 
 _MARK, _LOCK = "restoring.json", "restoring.lock"
 
 
-class HalfRestored(Exception):
+class HalfRestored(Coded):
     """A restore did not end, so that the data directory holds a part of a backup."""
 
 
-class RestoreUnderWay(Exception):
+class RestoreUnderWay(Coded):
     """Another process restores into the same data directory."""
 
 
@@ -53,7 +54,8 @@ def alone(data_dir: Path) -> Generator[None]:
             yield
     except Timeout:
         raise RestoreUnderWay(
-            f"another restore into {data_dir} is under way; expected one at a time; wait for its end"
+            "SLU-M009",
+            f"another restore into {data_dir} is under way; expected one at a time; wait for its end",
         ) from None
 
 
@@ -95,7 +97,8 @@ def require_whole(data_dir: Path) -> None:
     begun = restore_begun(data_dir)
     if begun is not None:
         raise HalfRestored(
+            "SLU-M009",
             f"{data_dir} holds a part of the backup {begun.backup}, as its restore did not end; expected a"
             f" whole one; type `sluice restore {begun.folder} --at {begun.backup}` again, with the options"
-            " that it had"
+            " that it had",
         )

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
+from sluicegate.codes import Coded
 from sluicegate.core.version import own_version
 from sluicegate.state import ops_tables as ops_tables  # its tables are among those of the schema
 from sluicegate.state import schema
@@ -27,18 +28,19 @@ _BEFORE_FORMS = 1
 _LOCK = 5_851_042_733
 
 
-class RecordsTooNew(Exception):
+class RecordsTooNew(Coded):
     """The records were written by newer code, and mean what this code does not know."""
 
     def __init__(self, found: int, written_by: str) -> None:
         super().__init__(
+            "SLU-M002",
             f"the state store has records of form {found}, written by Sluice {written_by}; expected form"
             f" {FORM} or older, as this code would misread newer ones; start the newer code again, or restore"
-            " the backup of the whole data directory that was made before the upgrade"
+            " the backup of the whole data directory that was made before the upgrade",
         )
 
 
-class StateStoreUnavailable(Exception):
+class StateStoreUnavailable(Coded):
     """The state store does not answer, or cannot be written to; what is told of it holds no secret."""
 
     def __init__(self, url: sa.URL, error: DBAPIError) -> None:
@@ -49,8 +51,10 @@ class StateStoreUnavailable(Exception):
         )
         said = str(error.orig).strip().splitlines()[:1]
         super().__init__(
-            f"the state store, {url.get_backend_name()} {where}, cannot be used: {''.join(said)}; expected a"
-            " database that answers and that this process may write to; check SLUICE_STATE_URL and its server"
+            "SLU-M001",
+            f"the state store, {url.get_backend_name()} {where}, cannot be used: {''.join(said)}; expected"
+            " a database that answers and that this process may write to; check SLUICE_STATE_URL and its"
+            " server",
         )
 
 

@@ -89,7 +89,7 @@ def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Probl
         for key in sorted((config.keys() | hooks) - known):
             yield told.problem(
                 key, f"is configured with `{key}`" + (f": {_WHY[key]}" if key in _WHY else ""),
-                f"one of: {', '.join(sorted(known))}", _mend(key, known),
+                f"one of: {', '.join(sorted(known))}", _fix(key, known),
             )  # fmt: skip
         yield from _value_problems(told, node, config)
         if node["resource_type"] == "test":
@@ -114,7 +114,7 @@ def _database_problems(manifest: DbtManifest) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _mend(key: str, known: frozenset[str]) -> str:
+def _fix(key: str, known: frozenset[str]) -> str:
     close = nearest(key, known)
     return (f"did you mean `{close}`? Else t" if close else "t") + (
         f"ake `{key}` away, or move it into meta, which is yours"
@@ -133,14 +133,14 @@ def _value_problems(told: "_Told", node: Mapping[str, Any], config: Mapping[str,
     for key, value in stated.items():
         for text in _strings(value):
             if ends := _ending(key, text):
-                kind, mend = "an expression of its columns", (
+                kind, fix = "an expression of its columns", (
                     f"write `{key}` so; what another table decides goes into a model's or a test's own SQL"
                 )  # fmt: skip
                 if key in _TYPES:
-                    kind, mend = "a type of DuckDB", f"write `{key}` so"
+                    kind, fix = "a type of DuckDB", f"write `{key}` so"
                 elif key in _THRESHOLDS:
-                    kind, mend = "a number to compare with", f"write `{key}` so; what is counted is fail_calc"
-                yield told.problem(key, f"has `{key}: {text[:60]}`", f"{kind}{ends}", mend)
+                    kind, fix = "a number to compare with", f"write `{key}` so; what is counted is fail_calc"
+                yield told.problem(key, f"has `{key}: {text[:60]}`", f"{kind}{ends}", fix)
     if node["resource_type"] == "snapshot":
         if config.get("strategy") not in _STRATEGIES:
             yield told.problem(
@@ -236,9 +236,9 @@ class _Told:
         self._lines = lines
         self._node = node
 
-    def problem(self, key: str, what: str, expected: str, mend: str) -> Problem:
+    def problem(self, key: str, what: str, expected: str, fix: str) -> Problem:
         file, line = self._lines.of_config(self._node, key)
         return Problem(
-            file, line, f"`{self._node['name']}` {what}", expected, mend,
+            file, line, f"`{self._node['name']}` {what}", expected, fix,
             cause=f"config {self._node['resource_type']} {what}",
         )  # fmt: skip

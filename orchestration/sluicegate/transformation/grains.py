@@ -126,5 +126,5 @@ def _listed(partitioned: Mapping[str, Partitioning]) -> str:
     )
 
 
-def _problem(node: DbtNode, what: str, expected: str, mend: str) -> Problem:
-    return Problem(node.file, 1, what, expected, mend)
+def _problem(node: DbtNode, what: str, expected: str, fix: str) -> Problem:
+    return Problem(node.file, 1, what, expected, fix)

@@ -129,9 +129,9 @@ class _Rules:
                 continue
             if way := self._chain(macro):
                 named = f"{macro['package_name']}.{str(macro['name']).removeprefix('test_')}"
-                what, mend = self._runs(named, way)
+                what, fix = self._runs(named, way)
                 yield Problem(
-                    file_of(self._content, test), 1, f"`{test['name']}` {what}", _EXPECTED, mend,
+                    file_of(self._content, test), 1, f"`{test['name']}` {what}", _EXPECTED, fix,
                     cause=f"jinja {what}",
                 )  # fmt: skip
 
@@ -142,10 +142,10 @@ class _Rules:
             if said is None or said[0] in told:
                 continue
             told.add(said[0])
-            what, mend = said
+            what, fix = said
             file = file_of(self._content, owner)
             yield Problem(
-                file, line_of(self._settings, file, text, use.line), f"{called} {what}", _EXPECTED, mend,
+                file, line_of(self._settings, file, text, use.line), f"{called} {what}", _EXPECTED, fix,
                 cause=f"jinja {what}",
             )  # fmt: skip
 
@@ -167,11 +167,11 @@ class _Rules:
                 return None
             return f"uses `{shown}` without calling it", f"call {use.name}(…) where it is needed"
         if use.name in REFUSED:
-            mend = {
+            fix = {
                 "context": "write the name itself: a name that is computed may be any macro",
                 "builtins": "call ref(), source() and config() themselves",
             }.get(use.name, f"take `{shown}` away: {_WITHOUT_SQL}")
-            return f"uses `{shown}`", mend
+            return f"uses `{shown}`", fix
         return self._said_of_a_macro(use, shown, package)
 
     def _said_of_a_part(self, use: Use, shown: str, package: str) -> tuple[str, str] | None:

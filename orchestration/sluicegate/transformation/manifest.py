@@ -103,8 +103,8 @@ class DbtManifest:
             if unique_id in below:
                 circle = [raw[one]["name"] for one in (*below[below.index(unique_id) :], unique_id)]
                 what = f"`{circle[0]}` is made of itself: {' from '.join(circle)}"
-                expected, mend = "models that read none that is made of them", "take one of the refs away"
-                raise ProjectError([Problem(file_of(self.content, raw[unique_id]), 1, what, expected, mend)])
+                expected, fix = "models that read none that is made of them", "take one of the refs away"
+                raise ProjectError([Problem(file_of(self.content, raw[unique_id]), 1, what, expected, fix)])
             for parent in raw[unique_id].get("depends_on", {}).get("nodes", []):
                 visit(parent, (*below, unique_id))
             ordered[unique_id] = _node(raw[unique_id], file_of(self.content, raw[unique_id]))

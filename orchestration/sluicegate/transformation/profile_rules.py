@@ -54,7 +54,7 @@ def _problems(settings: Settings, file: YamlFile) -> Iterator[Problem]:
             yield file.problem(
                 f"there is no profile `{name}`",
                 expected="the profile that dbt_project.yml names",
-                mend=_WRITE,
+                fix=_WRITE,
             )
             return
         target, output = Profile.render_profile(
@@ -65,7 +65,7 @@ def _problems(settings: Settings, file: YamlFile) -> Iterator[Problem]:
         yield file.problem(
             f"dbt cannot read it: {said}",
             expected="an output for the target",
-            mend=_WRITE,
+            fix=_WRITE,
             at=(name, "outputs"),
         )
         return
@@ -79,18 +79,18 @@ def _output_problems(
     if output.get("type") != "duckdb":
         yield file.problem(
             f"{where} is of type {output.get('type')}: dbt would build where nothing is judged",
-            expected="type: duckdb", mend=f"make it type: duckdb with path: {_PATH}", at=(*at, "type"),
+            expected="type: duckdb", fix=f"make it type: duckdb with path: {_PATH}", at=(*at, "type"),
         )  # fmt: skip
         return
     if str(output.get("path")) != str(settings.warehouse_path):
         yield file.problem(
             f"{where} builds in another file than the warehouse of this deployment",
             expected=f"the path of SLUICE_WAREHOUSE, as it stands there, {settings.warehouse_path}",
-            mend=f"write path: {_PATH}", at=(*at, "path"),
+            fix=f"write path: {_PATH}", at=(*at, "path"),
         )  # fmt: skip
     for word in sorted(output.keys() - _MEANT):
         yield file.problem(
             f"{where} has `{word}`: dbt would read, write or load what is not in the warehouse",
-            expected=f"no more than: {', '.join(sorted(_MEANT))}", mend=f"take `{word}` away",
+            expected=f"no more than: {', '.join(sorted(_MEANT))}", fix=f"take `{word}` away",
             at=(*at, word),
         )  # fmt: skip

@@ -55,13 +55,13 @@ def project_file_problems(settings: Settings) -> Iterator[Problem]:
         if key not in KEYS:
             yield file.problem(
                 f"`{key}` is no key that is known", expected=f"one of: {', '.join(sorted(KEYS))}",
-                mend="list packages in packages.yml" if key == "packages" else did_you_mean(str(key), KEYS),
+                fix="list packages in packages.yml" if key == "packages" else did_you_mean(str(key), KEYS),
                 at=(key,),
             )  # fmt: skip
     if file.data.get("packages-install-path", _PACKAGES) != _PACKAGES:
         yield file.problem(
             f"packages are installed into `{file.data['packages-install-path']}`", expected=_PACKAGES,
-            mend="take packages-install-path away", at=("packages-install-path",),
+            fix="take packages-install-path away", at=("packages-install-path",),
         )  # fmt: skip
     yield from _flag_problems(file)
     yield from _dispatch_problems(file)
@@ -82,13 +82,13 @@ def _flag_problems(file: YamlFile) -> Iterator[Problem]:
         if flag not in FLAGS:
             yield file.problem(
                 f"the flag `{flag}` is not known, or leaves out what the gate waits for",
-                expected=f"one of: {', '.join(sorted(FLAGS))}", mend=f"take `{flag}` away",
+                expected=f"one of: {', '.join(sorted(FLAGS))}", fix=f"take `{flag}` away",
                 at=("flags", flag),
             )  # fmt: skip
         elif flag == _OVERRIDES and value is not True:
             yield file.problem(
                 f"`{flag}: {value}` lets a package build tables in its own way",
-                expected="true, as dbt has it", mend="take the flag away", at=("flags", flag),
+                expected="true, as dbt has it", fix="take the flag away", at=("flags", flag),
             )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def _dispatch_problems(file: YamlFile) -> Iterator[Problem]:
             yield file.problem(
                 f"`dispatch` lets {order} answer for the macros of `{namespace}`",
                 expected=f"search_order: {usual}: others would build or test in the place of dbt's or ours",
-                mend="take the entry away", at=("dispatch", place),
+                fix="take the entry away", at=("dispatch", place),
             )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def _comment_problems(file: YamlFile) -> Iterator[Problem]:
     if "{" in str(comment or ""):
         yield file.problem(
             "`query-comment` has Jinja, which is rendered at each statement", expected="plain text, or none",
-            mend='write query-comment: "" or a text without Jinja', at=("query-comment",),
+            fix='write query-comment: "" or a text without Jinja', at=("query-comment",),
         )  # fmt: skip
 
 
@@ -128,12 +128,12 @@ def _variable_problems(
         if name in PARTITION_VARIABLES:
             yield file.problem(
                 f"the variable `{name}` is the platform's: each run says which partition it is of",
-                expected="another name", mend="rename the variable", at=(*at, name),
+                expected="another name", fix="rename the variable", at=(*at, name),
             )  # fmt: skip
         elif isinstance(value, str) and "{" in value and ("{{" in value or "{%" in value):
             yield file.problem(
                 f"the variable `{name}` has Jinja, which dbt renders wherever it is read",
-                expected="a value that is written out", mend="write the Jinja where the variable is read",
+                expected="a value that is written out", fix="write the Jinja where the variable is read",
                 at=(*at, name),
             )  # fmt: skip
         elif len(at) == 1:  # those of one package

@@ -32,7 +32,7 @@ def stored_failures_problems(settings: Settings, manifest: DbtManifest) -> Itera
     if not isinstance(project_file, Problem) and isinstance(flags, Mapping) and flags.get(_SETTING):
         yield project_file.problem(
             f"`flags` say `{_SETTING}`: each data test would leave a table of its failed rows",
-            expected=_EXPECTED, mend=f"remove `{_SETTING}` from `flags`", at=("flags", _SETTING),
+            expected=_EXPECTED, fix=f"remove `{_SETTING}` from `flags`", at=("flags", _SETTING),
         )  # fmt: skip
     # A later change of it is noticed, as what dbt reads of the environment belongs to the parse.
     for name in _VARIABLES:

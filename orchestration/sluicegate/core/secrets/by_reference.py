@@ -134,7 +134,9 @@ class ByReference(SecretStr):
             if self._check is not None:
                 self._check(value)
         except ValueError as error:
-            raise SettingsError(f"{self.variable}, read by `{self.written}`, is {error}") from None
+            raise SettingsError(
+                "SLU-C001", f"{self.variable}, read by `{self.written}`, is {error}"
+            ) from None
         return value
 
     def _of(self, reference: Reference, *, anew: bool) -> str:

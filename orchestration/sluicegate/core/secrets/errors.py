@@ -9,9 +9,11 @@ class SecretError(SettingsError):
     A kind's own says in `what` what its store said; variable and reference are put before it.
     """
 
-    def __init__(self, what: str, expected: str, fix: str) -> None:
-        super().__init__(what, expected, fix)
+    def __init__(self, what: str, expected: str, fix: str, *, code: str = "SLU-C001") -> None:
+        super().__init__(code, what, expected, fix)
         self.what, self.expected, self.fix = what, expected, fix
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """What is wrong, what was expected and the fix, in one sentence."""
         return f"{self.what}; expected {self.expected}; {self.fix}"

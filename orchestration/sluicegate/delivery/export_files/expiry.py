@@ -26,12 +26,12 @@ class Expired:
 
     what: str
     expected: str
-    mend: str
+    fix: str
     at: Location = ()
     place: tuple[str, int] | None = None
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.mend}"
+        return f"{self.what}: {self.fix}"
 
 
 def expired(export: Export, project_dir: Path, today: date) -> list[Expired]:
@@ -49,9 +49,9 @@ def expired(export: Export, project_dir: Path, today: date) -> list[Expired]:
 def expired_problems(export: Export, project_dir: Path, today: date) -> list[Problem]:
     """Return the same as problems of the files, each at its line."""
     return [
-        Problem(*item.place, item.what, item.expected, item.mend)
+        Problem(*item.place, item.what, item.expected, item.fix, code="SLU-E016")
         if item.place
-        else export.file.problem(item.what, expected=item.expected, mend=item.mend, at=item.at)
+        else export.file.problem(item.what, expected=item.expected, fix=item.fix, at=item.at, code="SLU-E015")
         for item in expired(export, project_dir, today)
     ]
 
@@ -98,7 +98,7 @@ def work_ended(work: Iterable[MadeOfWork], today: date) -> Iterator[Expired]:
     for one in work:
         if one.ended(today):
             expected = "work within its time: what lasts is production's, reviewed and checked as that"
-            yield Expired(one.what, expected, one.mend, place=(one.file, one.line))
+            yield Expired(one.what, expected, one.fix, place=(one.file, one.line))
 
 
 def _dbt_file(project_dir: Path, model: str) -> str:

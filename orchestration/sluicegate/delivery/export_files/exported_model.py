@@ -72,8 +72,9 @@ def _unknown(export: Export, model: ExportedModel) -> Iterator[Problem]:
             yield export.file.problem(
                 f"{what} `{column}` is not in `{model.name}`",
                 expected=f"columns of the model: {', '.join(model.types)}",
-                mend=did_you_mean(column, model.types),
+                fix=did_you_mean(column, model.types),
                 at=at,
+                code="SLU-P006",
             )
 
 
@@ -93,8 +94,9 @@ def _unsent(export: Export, model: ExportedModel) -> Iterator[Problem]:
         yield export.file.problem(
             f"`{column}` tells the partition, and is not sent with `partitions: latest`",
             expected="other columns: the destination holds one partition, the newest",
-            mend="take it away, or deliver with `partitions: each`",
+            fix="take it away, or deliver with `partitions: each`",
             at=at,
+            code="SLU-P046",
         )
 
 
@@ -108,15 +110,17 @@ def _fields(export: Export, model: ExportedModel) -> Iterator[Problem]:
             yield export.file.problem(
                 f"columns `{other}` and `{column}` would both be sent as `{name}`",
                 expected="a field of its own each, whatever the case of its letters",
-                mend="give one of them another name under `names`",
+                fix="give one of them another name under `names`",
                 at=at,
+                code="SLU-P046",
             )
         if name.lower() in TECHNICAL_COLUMNS:
             yield export.file.problem(
                 f"column `{column}` would be sent as `{name}`",
                 expected=f"a field that is not the platform's own: {', '.join(TECHNICAL_COLUMNS)}",
-                mend="give it another name under `names`",
+                fix="give it another name under `names`",
                 at=at,
+                code="SLU-P046",
             )
 
 
@@ -127,8 +131,9 @@ def _sums(export: Export, model: ExportedModel) -> Iterator[Problem]:
             yield export.file.problem(
                 f"`{column}` has the type {type_}, and no sum",
                 expected="a column of numbers",
-                mend="name another, or take the limit away",
+                fix="name another, or take the limit away",
                 at=("limits", "sums", column),
+                code="SLU-P046",
             )
 
 
@@ -140,8 +145,9 @@ def _last_mile(export: Export, model: ExportedModel) -> Iterator[Problem]:
             yield export.file.problem(
                 f"`{rule.column}` is mapped twice",
                 expected="one mapping a column: the second would not see what the first makes",
-                mend="put the values of both into one",
+                fix="put the values of both into one",
                 at=(*at, "column"),
+                code="SLU-P009",
             )
         mapped |= {rule.column} if rule.map else set()
         type_ = model.types.get(rule.column, "")
@@ -150,6 +156,7 @@ def _last_mile(export: Export, model: ExportedModel) -> Iterator[Problem]:
                 yield export.file.problem(
                     f"`{value!r}` is no value of `{rule.column}`",
                     expected=expected,
-                    mend="correct the value",
+                    fix="correct the value",
                     at=at,
+                    code="SLU-P047",
                 )

@@ -78,7 +78,7 @@ class MadeOfWork:
         return f"the time of `{self.name}`, which is work, ended on {self.expires}"
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What is done about it."""
         return (
             f"{self.owner} makes it production's (`sluice promote {self.name}`), takes it away, or decides"
@@ -208,8 +208,9 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
         file.problem(
             f"`{field}` makes the export send something else than its model",
             expected="`select *` from its own model, and nothing said about it",
-            mend=f"move the rule into the dbt model `{file.data.get('model')}`",
+            fix=f"move the rule into the dbt model `{file.data.get('model')}`",
             at=(field,),
+            code="SLU-P040",
         )
         for field in sorted(selecting)
     ]
@@ -224,8 +225,9 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
             file.problem(
                 f"unknown destination type `{type_}`",
                 expected=f"one of: {', '.join(sorted(destination_types))}",
-                mend=did_you_mean(type_, destination_types),
+                fix=did_you_mean(type_, destination_types),
                 at=("destination", "type"),
+                code="SLU-P006",
             )
         )
         # Its options are a type's own, and nobody knows which.
@@ -241,7 +243,10 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
         kind.canonical_name(spec.destination.object)
     except DeliveryError as error:
         at = ("destination", "object")
-        return None, [*problems, file.problem(error.what, expected=error.expected, mend=error.mend, at=at)]
+        return None, [
+            *problems,
+            file.problem(error.what, expected=error.expected, fix=error.fix, at=at, code=error.code),
+        ]
     name = file.path.name.removesuffix(".yml").removesuffix(".yaml")
     export = Export(name, spec, file)
     problems += _name_problems(export)
@@ -255,8 +260,9 @@ def _name_problems(export: Export) -> Iterator[Problem]:
         yield file.problem(
             f"the file is named `{export.name}`, its model is `{spec.model}`",
             expected="a file named after its model, since both are one to one",
-            mend=f"rename the file to {spec.model}.yml or correct the model",
+            fix=f"rename the file to {spec.model}.yml or correct the model",
             at=("model",),
+            code="SLU-P041",
         )
     fields: dict[str, str] = {}
     for column, name in spec.names.items():
@@ -264,16 +270,18 @@ def _name_problems(export: Export) -> Iterator[Problem]:
             yield file.problem(
                 f"`names` calls `{column}` what it is called",
                 expected="columns whose fields have another name",
-                mend="take the line away",
+                fix="take the line away",
                 at=("names", column),
+                code="SLU-P046",
             )
         other = fields.setdefault(name.lower(), column)
         if other != column:
             yield file.problem(
                 f"`names` calls both `{other}` and `{column}` `{name}`",
                 expected="a field of its own each, whatever the case of its letters",
-                mend="give one of them another name",
+                fix="give one of them another name",
                 at=("names", column),
+                code="SLU-P046",
             )
 
 
@@ -286,15 +294,17 @@ def _capability_problems(export: Export, capabilities: Capabilities | None) -> I
         yield file.problem(
             f"`{spec.destination.type}` knows no `mode: {spec.mode}`",
             expected=f"one of: {', '.join(modes)}",
-            mend=f"deliver with `mode: {modes[0]}`" if len(modes) == 1 else "choose one of them",
+            fix=f"deliver with `mode: {modes[0]}`" if len(modes) == 1 else "choose one of them",
             at=("mode",),
+            code="SLU-P043",
         )
     if capabilities.keys.single and len(spec.key) > 1:
         yield file.problem(
             f"a key of {len(spec.key)} columns, but `{spec.destination.type}` tells rows apart by one field",
             expected="one column",
-            mend=f"make one of them in the dbt model `{spec.model}`",
+            fix=f"make one of them in the dbt model `{spec.model}`",
             at=("key",),
+            code="SLU-P043",
         )
 
 
@@ -307,8 +317,9 @@ def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:
             yield export.file.problem(
                 f"model `{export.spec.model}` is exported twice",
                 expected=f"a model of its own ({other.file.name} has this one)",
-                mend="make a second exp_… model",
+                fix="make a second exp_… model",
                 at=("model",),
+                code="SLU-P041",
             )
         other = places.claim(export.place, export)
         if other is not None:
@@ -316,6 +327,7 @@ def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:
                 f"`{export.spec.destination.object}` of connection"
                 f" `{export.spec.destination.connection}` is written by two exports",
                 expected=f"an object outside that of {other.file.name}",
-                mend="send to another object",
+                fix="send to another object",
                 at=("destination", "object"),
+                code="SLU-P044",
             )

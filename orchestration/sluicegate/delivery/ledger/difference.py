@@ -171,6 +171,7 @@ def _check_fields(order: Order, fields: Mapping[str, str]) -> None:
     taken = [name for name in fields if name in TECHNICAL_COLUMNS or name.startswith(PREFIX)]
     if taken:
         raise DeliveryError(
+            "SLU-E026",
             f"`{order.export}` has a field {taken[0]!r}",
             f"other names than {', '.join(TECHNICAL_COLUMNS)} and {PREFIX}…, which are the engine's own",
             "rename the column in the model, or under `names` of the export",
@@ -180,6 +181,7 @@ def _check_fields(order: Order, fields: Mapping[str, str]) -> None:
             parse_type(kind)
         except UnknownType:
             raise DeliveryError(
+                "SLU-E011",
                 f"`{order.export}`: {name} is of the type {kind}, whose values cannot be compared",
                 "a type of the engine's own",
                 "cast the column in the model",
@@ -398,6 +400,7 @@ def _write_rows(connection: "duckdb.DuckDBPyConnection", selected: str, file: Pa
     except (duckdb.ConversionException, duckdb.InvalidInputException):
         pass  # its words have the value
     raise DeliveryError(
+        "SLU-E012",
         "a field has a value that cannot be kept in a file: an infinite TIMESTAMP_S, say, or an INTERVAL in a"
         " VARIANT",
         "values that can",

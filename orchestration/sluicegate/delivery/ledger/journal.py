@@ -32,7 +32,8 @@ def under_lease() -> Generator[None]:
         yield
     except LeaseLost as lost:
         raise SendingElsewhere(
-            f"{lost}; nothing more is sent",
+            "SLU-M012",
+            f"{lost.words}; nothing more is sent",
             "one process at a time that sends to an object",
             "rerun the partition: what was acknowledged is not sent again",
         ) from lost

@@ -18,6 +18,7 @@ class ShardLost(DeliveryError):
         if newest.mode == Mode.APPEND:
             fix = f"put it back from a backup, or append to another object: {elsewhere(newest)}"
         return cls(
+            "SLU-E020",
             f"the shard {shard}, which tells what the destination holds of `{newest.export}`, {problem}",
             "the files of deliveries/ as they were written",
             fix,

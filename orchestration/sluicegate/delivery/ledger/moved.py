@@ -162,6 +162,7 @@ def _there(connection: "duckdb.DuckDBPyConnection", form: KeyForm, layers: Seque
 
 def _on_its_way(order: Order, scope: str) -> DeliveryError:
     return DeliveryError(
+        "SLU-E010",
         f"rows that `{order.export}` [{order.scope}] has no more are on their way with [{scope}]",
         "that delivery at its end first, so that nothing is taken out that it has brought",
         f"{order.again(scope)}, then {order.again(order.scope)}",

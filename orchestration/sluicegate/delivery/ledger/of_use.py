@@ -53,6 +53,7 @@ def require_key(order: Order, fields: Mapping[str, str]) -> None:
         if order.kind is DeliveryKind.REDELIVER:
             fix = "give `key` in the export file the fields that it had then, and ask for the same again"
         raise DeliveryError(
+            "SLU-E027",
             f"the key ({', '.join(order.key)}) of `{order.export}` has {', '.join(lacks)}, which is not sent",
             f"some of {', '.join(fields)}",
             fix,
@@ -88,6 +89,7 @@ def why_useless(
     if why and order.mode is Mode.APPEND:
         at = newest or _nothing_yet(order)
         raise DeliveryError(
+            "SLU-E013",
             f"{why}; `{order.export}` appends, and nobody can tell which rows were sent",
             "what was, as `append` sends no row twice",
             f"{fix}; or append to another object: {elsewhere(at)}",

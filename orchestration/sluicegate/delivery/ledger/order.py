@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluicegate.codes import Coded
 from sluicegate.compute.row_hash import fields_of
 from sluicegate.core.partitions import as_option, place
 from sluicegate.delivery.ledger.forgotten import BEFORE
@@ -38,7 +39,7 @@ class Order:
     `key` and `partition_column` are fields, as the destination calls them. `partition_column` None: the
     destination holds the newest partition alone, so that all partitions share one scope. `attempts` is how
     often a refused row is tried before it is given up, `wait_seconds` how long after the first refusal; every
-    further wait is twice the one before. `mend` says where the key is to be mended. `asked_by` and `reason`
+    further wait is twice the one before. `fix` says where the key is to be mended. `asked_by` and `reason`
     are on record with the plan, where a person asked for it. `stated` is what else the export says of which
     rows are sent, how, and whether they may, `place` the destination's object, in one spelling and without
     secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
@@ -62,7 +63,7 @@ class Order:
     attempts: int = _ATTEMPTS
     wait_seconds: float = _WAIT_SECONDS
     budget_seconds: float = _BUDGET_SECONDS
-    mend: str = "mend the model, or the export's key"
+    fix: str = "fix the model, or the export's key"
     kind: DeliveryKind = DeliveryKind.CHANGE
     asked_by: str = ""
     reason: str = ""
@@ -203,29 +204,31 @@ class Outcome:
         return bool(self.refused) and len(self.refused) / rows > self.tolerated_share
 
 
-class DeliveryHeld(Exception):
+class DeliveryHeld(Coded):
     """A plan went past a limit, and waits for a person; nothing was sent."""
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         reasons = "\n".join(f"- {reason}" for reason in delivery.reasons)
         super().__init__(
+            "SLU-E002",
             f"delivery {delivery.delivery_id} of {place(delivery.export, delivery.partition_key)} is held,"
             f" nothing was sent:\n\n{reasons}\n\nlook at it: `sluice plan {delivery.export}"
             f"{as_option(delivery.partition_key)}`; then `sluice approve {delivery.delivery_id} --reason …`"
-            f" or `sluice reject {delivery.delivery_id} --reason …`"
+            f" or `sluice reject {delivery.delivery_id} --reason …`",
         )
 
 
-class DeliveryRejected(Exception):
+class DeliveryRejected(Coded):
     """A person rejected this very plan; nothing is sent until the data or the export file are others."""
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         super().__init__(
+            "SLU-E003",
             f"delivery {delivery.delivery_id} of {place(delivery.export, delivery.partition_key)} was"
             f" rejected by {delivery.decided_by}: {delivery.decision}; nothing is sent until the partition is"
-            " built anew"
+            " built anew",
         )
 
 

@@ -17,6 +17,7 @@ from sluicegate.compute.engine import shared_engine
 from sluicegate.compute.exact_parquet import carried, exact_rows, write_exact
 from sluicegate.compute.same_value import Family, family_of, plain_number
 from sluicegate.compute.sql import literal, quoted
+from sluicegate.core.problems import Mistyped
 from sluicegate.delivery.ledger.content import shard_fields
 from sluicegate.delivery.ledger.forgotten import Key, Row, is_forgotten
 from sluicegate.delivery.ledger.keys import KeyForm
@@ -37,6 +38,7 @@ def require_readable(files: Sequence[Path], plans: Sequence[Delivery]) -> None:
         if problem := unreadable(path):
             told = [f"; then {resync_of(plan)}" for plan in plans if plan.shard == str(path)]
             raise DeliveryError(
+                "SLU-E028",
                 f"the shard {path} {problem}: nobody can tell whether it has rows that are to be forgotten",
                 "files of deliveries/ that can be read",
                 f"put it back from a backup, or delete it{''.join(told[:1])}; then ask for the same again",
@@ -141,7 +143,9 @@ class Shards:
                 found[key] = Found(key, of_key)
         if not found and set(self.key) <= set(values):
             for name in sorted(set(self.key) & newest.keys() - fits):
-                raise ValueError(f"{name}={values[name]}: expected a value of the type {newest[name]}")
+                raise Mistyped(
+                    "SLU-C004", f"{name}={values[name]}: expected a value of the type {newest[name]}"
+                )
             return [self._never_planned(values, newest)]
         return sorted(found.values(), key=lambda item: [text or "" for text in item.key])
 

@@ -58,10 +58,11 @@ def check_keys(
     if nulls or twice:
         spelt = _spelt_twice(connection, order, form, keyed) if twice and not form.exact else ""
         raise DeliveryError(
+            "SLU-E009",
             f"key ({', '.join(order.key)}) of `{order.export}`: {twice} rows stand twice,"
             f" {nulls} have an empty part{spelt}",
             "every row to have a key of its own",
-            order.mend,
+            order.fix,
         )
 
 

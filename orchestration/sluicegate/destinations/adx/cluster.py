@@ -103,6 +103,7 @@ class Address:
         untold = address.secret and not address.tenant and not address.is_loopback
         if not whole or not placed or halved or untold:
             raise DeliveryError(
+                "SLU-V001",
                 "the connection's URL is none of Azure Data Explorer",
                 f"{_EXPECTED_URL}; without credentials, those of the machine or the environment are used; "
                 "a character that is special in URLs is written as %XX",
@@ -272,11 +273,12 @@ class Cluster:
         return redact(text, self._url)[:_SHOWN]
 
     def refusal(self, error: Exception, doing: str) -> DeliveryError:
-        """An error of the library, said so that somebody can mend it."""
+        """An error of the library, said so that somebody can fix it."""
         host = self.address.host
         kind, status = type(error).__name__, _status(error)
         if kind == "KustoAuthenticationError":
             return DeliveryError(
+                "SLU-V002",
                 f"{host}: Microsoft Entra gave no token to {doing}: "
                 f"{self.shown(getattr(error, 'exception', error))}",
                 "an application (client) id, its secret and its tenant; without them a managed identity or a "
@@ -286,6 +288,7 @@ class Cluster:
             )
         if status in (401, 403):
             return DeliveryError(
+                "SLU-V002",
                 f"{host} does not let the principal {doing}: {_code(error)} {self.shown(_said(error))}",
                 "on the database: Database User and Ingestor; for mode snapshot also Table Admin on the "
                 "table and its staging table; for erasure Database Admin",
@@ -300,6 +303,7 @@ class Cluster:
         ):
             causes = [self.shown(e) for e in (error, error.__cause__) if e is not None]
             return DeliveryError(
+                "SLU-V600",
                 f"{host} could not be asked to {doing}, {_TRIES} times: {'; '.join(causes)}",
                 "a cluster that runs, is reachable from here, and answers",
                 "see in the Azure portal whether the cluster is stopped or overloaded; then run the "
@@ -312,6 +316,7 @@ class Cluster:
             return self.strange(doing, f"{came} ({type(error).__name__})", text)
         is_missing = "EntityNotFound" in _code(error) and "'Database'" not in str(_said(error))
         return (EntityMissing if is_missing else DeliveryError)(
+            "SLU-V607",
             f"{host} refused to {doing}: {_code(error)} {self.shown(_said(error))}",
             "a request that the cluster takes",
             "fix what the message names, then run the delivery again",

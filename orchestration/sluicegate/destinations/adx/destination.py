@@ -82,6 +82,7 @@ class AdxDestination(Destination):
         name = object_name.strip()
         if not is_name(name) or len(name + STAGING) > 1024:
             raise DeliveryError(
+                "SLU-V004",
                 f"destination object {object_name!r} is no table name of Azure Data Explorer",
                 "1 to 1,000 letters, digits, underscores, spaces, dots and dashes; the database is in the "
                 "connection",
@@ -239,6 +240,7 @@ class AdxDestination(Destination):
         if staged != shard.rows:
             scope.drop_staged()
             raise DeliveryError(
+                "SLU-V604",
                 f"of {shard.rows} rows that were sent, Azure Data Explorer staged {staged} in "
                 f"{self._staging!r}; {self._table!r} is as it was",
                 "every row of every file, once",
@@ -278,6 +280,7 @@ class AdxDestination(Destination):
         wanted = {*fields, *filter(None, [scope.partition_column])}
         if missing := sorted(wanted - held.keys()):
             raise DeliveryError(
+                "SLU-V610",
                 f"table {self._table!r} in Azure Data Explorer lacks columns {', '.join(map(repr, missing))}",
                 "the columns that the export has",
                 "deliver the export once, which adds them; or find out who dropped them",

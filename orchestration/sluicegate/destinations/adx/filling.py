@@ -113,6 +113,7 @@ def stage(cluster: Cluster, table: str, scope: str, fill: str, call: Call, repla
         raise refused
     if rows:  # nothing staged would empty the partition
         raise DeliveryError(
+            "SLU-K003",
             f"Azure Data Explorer said that {call.function} gave {rows} rows, and {replacing.staging!r} has"
             f" none of them; {table!r} is as it was",
             "every row in the staging table, with the tags that were asked for",

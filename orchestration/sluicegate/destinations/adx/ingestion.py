@@ -139,6 +139,7 @@ class Ingestion:
         if rows < part.rows:
             journal.keep(_kept_name(part), f"lost {source}")
             raise RowsLost(
+                "SLU-V605",
                 f"of {part.rows} rows that were sent, Azure Data Explorer loaded {rows} into {self._table!r}",
                 "every row of a file",
                 "see `.show ingestion failures`; take the rows out with `.drop extents <| .show table "
@@ -193,6 +194,7 @@ class Ingestion:
         cause = getattr(error, "inner", None) or error.__cause__ or error
         what = "upload a file to" if type(error).__name__ == "KustoBlobError" else "put a message into"
         return DeliveryError(
+            "SLU-V606",
             f"{self._cluster.address.host}: could not {what} the storage that Azure Data Explorer lends "
             f"for ingestion ({self._queue_names(client)}): {self._cluster.shown(cause)}",
             "the cluster's queues and containers reachable from here, over HTTPS",
@@ -224,16 +226,18 @@ class Ingestion:
                 part = next(part for part, its in waiting.items() if its == source)
                 journal.keep(_kept_name(part), f"failed {source}")
                 raise DeliveryError(
+                    "SLU-V602",
                     f"Azure Data Explorer refused rows {part.first} to {part.end} for {self._table!r}: "
                     f"{code}: {self._cluster.shown(said)}",
                     "a file that the table's columns and ingestion mapping take",
-                    "mend what the message names, then run the delivery again",
+                    "fix what the message names, then run the delivery again",
                 )
             left = deadline - time.monotonic()
             if left <= 0:
                 for part, source in waiting.items():
                     journal.keep(_kept_name(part), f"late {source}")
                 raise DeliveryError(
+                    "SLU-V603",
                     f"{len(waiting)} of the delivery's files waited longer than "
                     f"{patience / 60:.3g} minutes "
                     f"in the ingestion queue ({self._queue_names(client)}) of {self._cluster.address.host}",

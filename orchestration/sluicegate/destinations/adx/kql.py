@@ -53,6 +53,7 @@ def literal(value: Any, kind: str, field: str) -> str:
     except (ValueError, ArithmeticError):
         pass
     raise DeliveryError(
+        "SLU-V611",
         f"a value of field {field!r} is no {kind}, which its column in Azure Data Explorer holds",
         "values that fit the table's columns",
         "check which model and partition the table was filled from; `.show table T schema as json` shows "

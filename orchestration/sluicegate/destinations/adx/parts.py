@@ -95,10 +95,12 @@ def _metadata(shard: Shard) -> Any:
         metadata: Any = import_module("pyarrow.parquet").read_metadata(shard.path)
     except (OSError, import_module("pyarrow").ArrowInvalid) as error:
         raise DeliveryError(
-            f"{of} cannot be read: {error}", "a Parquet file that a plan wrote", again
+            "SLU-E021", f"{of} cannot be read: {error}", "a Parquet file that a plan wrote", again
         ) from None
     if metadata.num_rows != shard.rows:
-        raise DeliveryError(f"{of} has {metadata.num_rows} rows", f"{shard.rows} rows, as planned", again)
+        raise DeliveryError(
+            "SLU-E021", f"{of} has {metadata.num_rows} rows", f"{shard.rows} rows, as planned", again
+        )
     return metadata
 
 

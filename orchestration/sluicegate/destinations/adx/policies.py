@@ -49,6 +49,7 @@ def check_tags_stay(cluster: Cluster, table: str, prefixes: Collection[str]) -> 
     said = ", ".join(f"`{prefix}` after {period}" for prefix, period in dropped.items())
     whose = f"database {cluster.address.database!r}" if own is None else f"table {table!r}"
     raise DeliveryError(
+        "SLU-V608",
         f"the extent tags retention policy of {whose} in Azure Data Explorer drops tags of {table!r}: {said}",
         "tags that stay: by them a file is known to be there, and a partition is found that is replaced",
         f"have an administrator of the table execute `{_altered(table, policy, dropped)}`, then run again; "
@@ -84,6 +85,7 @@ def check_all_is_seen(cluster: Cluster, table: str) -> None:
     alter = f".alter table {quoted} policy row_level_security"
     query = kql.text(str(policy.get("Query", "")))
     raise DeliveryError(
+        "SLU-V609",
         f"row-level security is on for table {table!r} in Azure Data Explorer, and may hide rows and keys "
         "that are to be taken out",
         "a table whose rows are all seen while keys are taken out of it",

@@ -79,6 +79,7 @@ def columns_of(schema: Any) -> list[Column]:
     unnamed = [field.name for field in fields if not is_name(field.name)]
     if unnamed:
         raise DeliveryError(
+            "SLU-V601",
             f"Azure Data Explorer takes no columns named {', '.join(map(repr, unnamed))}",
             "1 to 1,024 letters, digits, underscores, spaces, dots and dashes",
             "rename these fields under `names` in the export file",
@@ -89,6 +90,7 @@ def columns_of(schema: Any) -> list[Column]:
     foreign = [f"{field.name!r} ({field.type})" for field in fields if types[field.name] is None]
     if foreign:
         raise DeliveryError(
+            "SLU-V601",
             f"Azure Data Explorer has no type for {', '.join(foreign)}",
             "booleans, integers but unsigned ones of 64 bits, floats, text, dates, decimals of up to 34 "
             "digits, timestamps no finer than microseconds, UUIDs",
@@ -166,6 +168,7 @@ def settled(columns: Sequence[Column], found: Sequence[TableColumn], table: str)
     ]
     if wrong:
         raise DeliveryError(
+            "SLU-V601",
             f"columns of table {table!r} in Azure Data Explorer have other types: {'; '.join(wrong)}",
             "the types that the export's model has, or the function that fills it",
             "cast the columns in the model or the function, give the fields other names, or take another "

@@ -92,6 +92,7 @@ def explained(
         raise
     except ImmutableFileError as error:
         raise DeliveryError(
+            "SLU-V202",
             f"{what} {place}: {connection.redacted(str(error))}",
             "a container where blobs can be replaced and removed: each delivery replaces its partition's "
             "manifest, and an erasure removes files",
@@ -105,6 +106,7 @@ def explained(
     if strange:
         raise unexpected(connection.name, said, "", "what the storage's own interface documents")
     raise DeliveryError(
+        "SLU-V200",
         said,
         "storage that can be reached, listed and written",
         "fix the connection, then rerun the partition: the same id is written once only",

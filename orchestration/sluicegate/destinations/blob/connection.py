@@ -38,7 +38,7 @@ _PUBLIC = frozenset({"region", "endpoint", "sse", "kms_key"})
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _NAMED_VALUE = re.compile(r"(?i)(?:^|[;&?])\s*(AccountKey|SharedAccessSignature|sig)=([^;&]+)")
 _ACCOUNT_NAME = re.compile(r"(?i)(?:^|;)\s*AccountName=([^;]+)")
-_MEND = (
+_FIX = (
     "correct the connection's environment variable, SLUICE_CONNECTION_<NAME>, or of a work deployment"
     " SLUICE_WORK_CONNECTION_<NAME>"
 )
@@ -72,10 +72,11 @@ def connection_of(url: str) -> BlobConnection:
         problem = str(error)
     # Outside the handler, so that the original, which may hold a secret, is not its context.
     raise DeliveryError(
+        "SLU-V001",
         f"the connection has {redact(problem.partition('; expected')[0], url)}",
         "a path, abfs://container@account.dfs.core.windows.net/path, abfs://container/path?connection_string=…"
         " or s3://bucket/path, credentials URL-encoded in its query: sas=, or key= and secret=",
-        _MEND,
+        _FIX,
     )
 
 

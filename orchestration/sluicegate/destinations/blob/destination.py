@@ -85,6 +85,7 @@ class BlobDestination(Destination):
         parts = [part for part in object_name.strip().split("/") if part not in ("", ".")]
         if not parts or not all(_SEGMENT.fullmatch(part) for part in parts):
             raise DeliveryError(
+                "SLU-V004",
                 f"destination object {object_name!r} is no folder name",
                 "names of letters, digits, _ . = + : and -, joined by /, none starting with a dot",
                 "correct destination.object in the export file",
@@ -187,12 +188,14 @@ class BlobDestination(Destination):
         for what, segment in (("partition", folder_of(shard.partition_key)), ("id", shard.delivery_id)):
             if _SEGMENT.fullmatch(segment) is None:
                 raise DeliveryError(
+                    "SLU-V004",
                     f"the delivery's {what} {segment!r} is no folder name",
                     "letters, digits, _ . = + : and -, not starting with a dot",
                     f"choose another form for the {what}",
                 )
         if shard.mode not in self.capabilities.modes or (shard.mode is Mode.SNAPSHOT and not shard.full):
             raise DeliveryError(
+                "SLU-V201",
                 f"{shard.export} would change rows of files, with mode {shard.mode}",
                 "mode snapshot, with all rows of the partition, or append",
                 "correct `mode` in the export file",
@@ -214,6 +217,7 @@ class BlobDestination(Destination):
             folder, fix = folder + _DONE, f"move the folder {self._at(folder + _DONE)} away"
         if fix:
             raise DeliveryError(
+                "SLU-V207",
                 f"partition {folder!r} of {shard.export} is called as the marker is that says that partition"
                 f" {folder.removesuffix(_DONE)!r} is whole",
                 f"partitions whose keys do not end with {_DONE}",
@@ -376,6 +380,7 @@ class BlobDestination(Destination):
             size = sizes.get(f"{folder}/{part['path']}")
             if size != part["bytes"]:
                 raise DeliveryError(
+                    "SLU-V203",
                     f"{self.canonical_object()}/{below}/{part['path']} has "
                     f"{'gone' if size is None else f'{size} bytes'} since it was delivered",
                     f"{part['bytes']} bytes, as its manifest says: parts are never changed",

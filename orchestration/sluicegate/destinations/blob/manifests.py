@@ -140,6 +140,7 @@ def standing(shown: Manifest | None, shard: Shard, at: str) -> Standing:
     # What is appended takes nothing away, whatever it was planned after.
     if shard.mode is not Mode.APPEND and shard.supersedes in passed and shard.supersedes != shown_ids[-1]:
         raise DeliveryError(
+            "SLU-V205",
             f"{at} shows delivery {shown_ids[-1]}, which came after {shard.supersedes};"
             f" delivery {shard.delivery_id} was planned to replace the latter",
             "a plan made of what the container shows",
@@ -156,6 +157,7 @@ def check_same(manifest: Manifest, shard: Shard, at: str) -> None:
     asked = (shard.export, shard.partition_key, shard.digest, shard.rows)
     if found != asked:
         raise DeliveryError(
+            "SLU-E022",
             f"delivery id {shard.delivery_id} has been used for {found}, says {at}",
             f"an id of its own for {asked}",
             "rerun the export's model: a new build has a new delivery id",
@@ -179,6 +181,7 @@ def read(area: Area, at: str) -> Manifest | None:
         manifest = None
     if not isinstance(manifest, dict) or cast("Manifest", manifest).get("format") != FORMAT:
         raise DeliveryError(
+            "SLU-V204",
             f"{area.path(at)} is no manifest of a delivery",
             f"a file that deliveries alone write, of format {FORMAT}",
             "move it away, then `sluice resync` the partition: the manifest is written anew",

@@ -93,6 +93,7 @@ def check_file(shard: Shard) -> None:
         problem = f"cannot be read: {error}"
     if problem or rows != shard.rows:
         raise DeliveryError(
+            "SLU-E021",
             f"the shard of {shard.export}, partition {shard.partition_key} {problem or f'has {rows} rows'}",
             f"an immutable Parquet file of {shard.rows} rows, written before the delivery",
             "rerun the export's partition; its plan writes the shard anew",
@@ -101,6 +102,7 @@ def check_file(shard: Shard) -> None:
     twice = [name for name in names if spelt.count(name.lower()) > 1]
     if twice:
         raise DeliveryError(
+            "SLU-V201",
             f"fields of {shard.export} differ in upper and lower case alone: {', '.join(twice)}",
             "names that differ, however they are spelt",
             "rename one of them in the export file",
@@ -114,7 +116,7 @@ def check_rows(connection: "duckdb.DuckDBPyConnection", shard: Shard, file_forma
         _check_none(
             connection, shard, f"{quoted(CHANGE)} <> {literal(Change.ADDED)}", "rows are changed or removed",
             "rows that are new: files of mode append are never taken back",
-            "use `mode: snapshot`, or mend the model so that rows of a partition stay as they were sent",
+            "use `mode: snapshot`, or fix the model so that rows of a partition stay as they were sent",
         )  # fmt: skip
     of, expected, fix = _FORMS[file_format]
 
@@ -237,12 +239,15 @@ def _check_none(
     condition: str,
     what: str,
     expected: str,
-    mend: str,
+    fix: str,
 ) -> None:
     counted = connection.execute(f"select count(*) from {_shard(shard)} where {condition}").fetchone()
     if counted and counted[0]:
         raise DeliveryError(
-            f"{counted[0]} {what} in {shard.export}, partition {shard.partition_key}", expected, mend
+            "SLU-V201",
+            f"{counted[0]} {what} in {shard.export}, partition {shard.partition_key}",
+            expected,
+            fix,
         )
 
 

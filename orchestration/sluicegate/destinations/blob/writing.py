@@ -70,6 +70,7 @@ def swap_manifest(area: Area, at: str, change: Callable[[Manifest | None], Manif
         if area.swap(at, manifests.encode(wanted), version):
             return wanted
     raise DeliveryError(
+        "SLU-V206",
         f"{area.path(at)} was changed by others {_SWAPS} times while it was to be changed",
         "few senders to one object at once",
         "look who else writes to the folder, then rerun the partition",

@@ -189,6 +189,7 @@ class BrazeClient:
         said = self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")
         return self._vendor.refused(
             answer,
+            "SLU-V500",
             f"Braze refuses a request: {said}",
             "the REST endpoint of the workspace's instance, such as rest.iad-01.braze.com",
             "correct the host in the connection's URL (Braze, Settings, APIs and Identifiers)",
@@ -253,6 +254,7 @@ def _api_key(url: str) -> str:
     key = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     if not url.startswith("braze://") or not key:
         raise DeliveryError(
+            "SLU-V001",
             "the connection's URL is not one of Braze (it is not shown, as it holds a secret)",
             "braze://:API_KEY@rest.iad-01.braze.com, with the host of the workspace's instance",
             "correct the connection's URL in the environment",

@@ -205,6 +205,7 @@ class BrazeDestination(BrazeTracking):
         """`users`, whatever the case."""
         if object_name.strip().lower() != "users":
             raise DeliveryError(
+                "SLU-V004",
                 f"destination.object {object_name!r} is nothing that Braze's profiles have",
                 "users; events go to a destination of the type braze_events",
                 "correct destination.object in the export file",
@@ -215,6 +216,7 @@ class BrazeDestination(BrazeTracking):
         """Raise unless the key is `external_id` and every other field an attribute's name."""
         if shard.key != (USER,):
             raise DeliveryError(
+                "SLU-V501",
                 f"{shard.export} has the key {', '.join(shard.key)}",
                 f"the key {USER}: Braze finds a profile by it",
                 f"rename the key's column to {USER} in `names` of the export file",
@@ -223,12 +225,14 @@ class BrazeDestination(BrazeTracking):
         wrong = [name for name in names if name in _NO_ATTRIBUTES or len(name) > TEXT_CHARACTERS]
         if wrong:
             raise DeliveryError(
+                "SLU-V502",
                 f"{', '.join(wrong)} cannot be an attribute of a profile in Braze",
                 f"names of at most {TEXT_CHARACTERS} characters, and none that Braze gives another meaning",
                 "rename the fields in the export file, or take them out",
             )
         if len(names) < 2:
             raise DeliveryError(
+                "SLU-V503",
                 f"{shard.export} has no field beside {USER}",
                 "at least one attribute",
                 "add columns to the export's model",

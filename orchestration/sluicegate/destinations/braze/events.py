@@ -52,6 +52,7 @@ class BrazeEventsDestination(BrazeTracking):
         name = object_name.strip()
         if not name or len(name) > TEXT_CHARACTERS:
             raise DeliveryError(
+                "SLU-V004",
                 f"destination.object {object_name!r} is no name of an event",
                 f"1 to {TEXT_CHARACTERS} characters",
                 "correct destination.object in the export file",
@@ -64,6 +65,7 @@ class BrazeEventsDestination(BrazeTracking):
         missing = [name for name in (USER, _TIME) if name not in fields]
         if missing:
             raise DeliveryError(
+                "SLU-V501",
                 f"{shard.export} lacks {' and '.join(missing)}, which every event needs",
                 f"the fields {USER} and {_TIME}",
                 "rename the columns in `names` of the export file",
@@ -75,12 +77,14 @@ class BrazeEventsDestination(BrazeTracking):
         ]
         if wrong:
             raise DeliveryError(
+                "SLU-V502",
                 f"{', '.join(wrong)} cannot be a property of an event in Braze",
                 f"names of at most {TEXT_CHARACTERS} characters, none with $ at the front or {_RESERVED}",
                 "rename the fields in `names` of the export file",
             )
         if len(fields) - 2 > _PROPERTIES:
             raise DeliveryError(
+                "SLU-V503",
                 f"{shard.export} has {len(fields) - 2} fields beside {USER} and {_TIME}",
                 f"at most {_PROPERTIES}: Braze drops an event's other properties",
                 "take fields out of the export's model",
@@ -88,6 +92,7 @@ class BrazeEventsDestination(BrazeTracking):
         types = import_module("pyarrow").types
         if not (types.is_timestamp(fields[_TIME]) or types.is_date(fields[_TIME])):
             raise DeliveryError(
+                "SLU-V504",
                 f"{_TIME!r}, the time of an event, is {fields[_TIME]}",
                 "a timestamp or a date",
                 "cast the column in the export's model",

@@ -119,6 +119,7 @@ class Associations:
         for told, other in self._told:
             if told.field not in names or told.field in shard.key:
                 raise DeliveryError(
+                    "SLU-V409",
                     f"the association to {other} goes by {told.field!r}, which {shard.export} does not send"
                     if told.field not in names
                     else f"the association to {other} goes by {told.field!r}, the key of {shard.export}",
@@ -130,6 +131,7 @@ class Associations:
             by_email = other == "contacts" and told.key == "email"
             if told.key not in unique and told.key != _ID and not by_email:
                 raise DeliveryError(
+                    "SLU-V409",
                     f"the association to {other} looks for {told.key!r}, which does not have unique values",
                     f"{_ID}, or one of: {', '.join(unique) or 'none there is'}",
                     "correct `key` in destination.options.associations of the export file",
@@ -149,6 +151,7 @@ class Associations:
                 return _Link(told, other, named)
         labels = [f"{kind.get('label') or 'none'} ({kind['typeId']})" for kind in kinds]
         raise DeliveryError(
+            "SLU-V410",
             f"there is no association to {other} with the label or type that the export file says",
             f"one of: {', '.join(labels)}",
             "correct `label` in destination.options.associations, or make the label in HubSpot",

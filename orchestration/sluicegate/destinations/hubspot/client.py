@@ -261,6 +261,7 @@ class HubSpotClient:
         policy = str(answer.mapping().get("policyName", ""))
         if policy == "DAILY":
             raise DeliveryError(
+                "SLU-V401",
                 "HubSpot's daily limit of requests is used up",
                 "requests left for today; all apps of the account share them, and it starts anew at midnight"
                 " in the account's time zone",
@@ -283,6 +284,7 @@ class HubSpotClient:
         name = object_name or self._object_name
         return self._vendor.refused(
             answer,
+            "SLU-V400",
             f"HubSpot refuses a request for {name!r}: {self._said(answer)}",
             f"an object type that the app may read and write, and version {self._version} of the API",
             "correct destination.object or destination.options in the export file, or give the private app"

@@ -119,6 +119,7 @@ class HubSpotDestination(BatchDestination):
         name = object_name.strip().lower()
         if not _OBJECT.fullmatch(name):
             raise DeliveryError(
+                "SLU-V004",
                 f"{object_name!r} is no object type of HubSpot",
                 "contacts, companies, deals, tickets, products, or a custom object's type id like 2-1234567",
                 "correct destination.object in the export file",
@@ -359,6 +360,7 @@ def _credentials(url: str) -> tuple[str, str]:
     account, colon, token = url.partition("://")[2].rpartition("@")[0].partition(":")
     if not url.startswith("hubspot://") or not colon or not token:
         raise DeliveryError(
+            "SLU-V001",
             "the connection's URL is not one of HubSpot (it is not shown, as it holds a secret)",
             "hubspot://:TOKEN@api.hubapi.com, with a private app's access token",
             "correct the connection's URL in the environment",

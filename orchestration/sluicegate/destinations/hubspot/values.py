@@ -190,6 +190,7 @@ def check_fields(shard: Shard, properties: Mapping[str, Property], object_name: 
     missing = [name for name in schema.names if name not in properties]
     if missing:
         raise DeliveryError(
+            "SLU-V402",
             f"HubSpot's {object_name} have no property {', '.join(missing)}",
             "each field of the export is a property's internal name",
             "create the properties in HubSpot (Settings, Properties), or correct `names` in the export file",
@@ -197,6 +198,7 @@ def check_fields(shard: Shard, properties: Mapping[str, Property], object_name: 
     fixed = [name for name in schema.names if properties[name].read_only]
     if fixed:
         raise DeliveryError(
+            "SLU-V403",
             f"{', '.join(fixed)} of HubSpot's {object_name} cannot be written: HubSpot sets or computes it",
             "properties that may be edited",
             "take the fields out of the export, or rename them to properties of your own",
@@ -205,6 +207,7 @@ def check_fields(shard: Shard, properties: Mapping[str, Property], object_name: 
         of = properties[field.name]
         if wrong := _misfit(field.type, of):
             raise DeliveryError(
+                "SLU-V404",
                 f"field {field.name!r} is {field.type}, HubSpot's property of that name a {of.type}",
                 wrong,
                 "cast the column in the export's model, or change the property's type in HubSpot",
@@ -252,6 +255,7 @@ def _check_options(shard: Shard, of: Property) -> None:
     if unknown:
         labels = [value for value, label in of.options.items() if label in unknown]
         raise DeliveryError(
+            "SLU-V405",
             f"no value of field {of.name!r} is an option of HubSpot's property: {', '.join(unknown)}",
             f"internal values of its options: {', '.join([*of.options][:20])}",
             "map the labels to the internal values in the export's model"
@@ -264,6 +268,7 @@ def check_key(shard: Shard, properties: Mapping[str, Property], object_name: str
     """Raise DeliveryError unless records can be told apart, and removed where need be, by the key."""
     if len(shard.key) != 1:
         raise DeliveryError(
+            "SLU-V406",
             f"{shard.export} has the key {', '.join(shard.key)}",
             "one field: HubSpot finds a record by one property with unique values",
             "join the columns to one in the export's model, and name that as `key`",
@@ -272,12 +277,14 @@ def check_key(shard: Shard, properties: Mapping[str, Property], object_name: str
     is_email = object_name == "contacts" and key.name == "email"
     if not key.unique and not is_email:
         raise DeliveryError(
+            "SLU-V407",
             f"HubSpot's property {key.name!r} of {object_name} does not require unique values",
             "a property that does (only a new property can be made so)",
             "create one in HubSpot with `require unique values`, and name it as `key`",
         )
     if removes and (key.hubspot_defined or is_email):
         raise DeliveryError(
+            "SLU-V408",
             f"a mirror by {key.name!r} would remove {object_name} that other people brought to HubSpot",
             "a key of your own, which only the records of this export have",
             "create a property with unique values for the export, or use `mode: upsert`",

@@ -134,6 +134,7 @@ class Application:
         arrived = self._contents.written - self._dropped()
         if sent != self.shard.rows or arrived != self._contents.written:
             raise DeliveryError(
+                "SLU-V106",
                 f"{self._target} took {arrived} of {self._contents.written} rows ({sent} were sent)",
                 "every row as it was sent; a trigger or rule of the table may have dropped or altered some",
                 f"look for triggers and rules on {self._target}; nothing was changed",
@@ -295,6 +296,7 @@ class Application:
             if twice:
                 number, one, other = twice[0]
                 raise DeliveryError(
+                    "SLU-V108",
                     f"{number} keys of {self.shard.export} are spelled in two ways, e.g. {one!r} and"
                     f" {other!r}, which {self._target} takes for one",
                     "keys that differ without regard to case in citext, or as the column's collation says",
@@ -311,6 +313,7 @@ class Application:
         if twice:
             number, *values = twice[0]
             raise DeliveryError(
+                "SLU-V108",
                 f"{self._target} holds {number} of the keys in several rows, e.g."
                 f" {_named(self.shard.key, values)}",
                 "one row of each key; no unique index keeps it so",
@@ -325,6 +328,7 @@ class Application:
         if found:
             number, *values = found[0]
             raise DeliveryError(
+                "SLU-V107",
                 f"{self._target} holds {number} of {self.shard.rows} keys to append already, e.g."
                 f" {_named(self.shard.key, values)}",
                 "keys that are new: mode append adds rows and touches none",
@@ -346,6 +350,7 @@ def delete_rows(catalogue: Catalogue, using: str | None, condition: str) -> int:
         kept = catalogue.rows(f"select count(*) from {tables} where {condition}")[0][0]
         if kept:
             raise DeliveryError(
+                "SLU-V106",
                 f"{catalogue.target} kept {kept} rows that were to be deleted",
                 "every one deleted; a trigger or rule of the table may keep some",
                 f"look for triggers and rules on {catalogue.target}; nothing was changed",

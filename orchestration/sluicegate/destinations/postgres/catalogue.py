@@ -102,6 +102,7 @@ class Catalogue:
             return None
         if kinds[0][0] not in ("r", "p"):
             raise DeliveryError(
+                "SLU-V103",
                 f"{self.target} is no table (relkind {kinds[0][0]})",
                 "an ordinary or partitioned table, or none",
                 "name a table in the export file, or drop what stands in its place",
@@ -172,6 +173,7 @@ class Catalogue:
         )
         if rows and tuple(rows[0]) != same:
             raise DeliveryError(
+                "SLU-E022",
                 f"delivery id {delivery_id} has been used for {rows[0]}",
                 f"an id of its own for {same}",
                 "rerun the export's model: a new build has a new delivery id",
@@ -219,6 +221,7 @@ class Catalogue:
         if missing:
             role = self._role()
             raise DeliveryError(
+                "SLU-V102",
                 f"role {role} lacks {', '.join(missing)} on {kind} {argument}",
                 f"the privilege to {privileges}",
                 f"grant {', '.join(missing)} on {kind} {argument} to {role}",
@@ -248,6 +251,7 @@ class Catalogue:
         if self.rows(f"select row_security_active({literal(self.target)}::regclass)")[0][0]:
             role = self._role()
             raise DeliveryError(
+                "SLU-V109",
                 f"row-level security of {self.target} applies to role {role}: it may hide rows in silence",
                 "a role that sees every row of the table",
                 f"deliver as the table's owner, or: alter role {role} bypassrls",

@@ -93,6 +93,7 @@ class PostgresDestination(Destination):
         schema, table = parse_object(object_name)
         if table == LEDGER:
             raise DeliveryError(
+                "SLU-V004",
                 f"destination object {object_name!r} is the ledger of deliveries",
                 "a table of its own",
                 "correct destination.object in the export file",
@@ -348,6 +349,7 @@ class PostgresDestination(Destination):
         missing = [name for name in wanted if name is not None and name not in types]
         if missing:
             raise DeliveryError(
+                "SLU-V110",
                 f"{self._target} has no column {', '.join(map(repr, missing))}",
                 f"every field of {scope.export}",
                 "somebody has altered the table: put the column back, and rerun the export in full",

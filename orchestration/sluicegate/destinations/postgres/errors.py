@@ -1,6 +1,6 @@
 """What Postgres and its driver say, put for the engineer on call.
 
-Belongs here: SQLSTATEs and their mends. Does not: statements. Only the server's one-line message
+Belongs here: SQLSTATEs and their fixes. Does not: statements. Only the server's one-line message
 is passed on: its DETAIL repeats rows, which may be personal data, and its text repeats the query.
 """
 
@@ -64,55 +64,72 @@ DECISIONS: Sequence[Line] = (
         "the delivery fails with the driver's words, and the next run asks `_sluice_deliveries`",
     ),
 )
-_BY_STATE: tuple[tuple[str, str, str], ...] = (
+_BY_STATE: tuple[tuple[str, str, str, str], ...] = (
     (
         "42501",
+        "SLU-V102",
         "a role that may read and write the table and the ledger, and create what is missing",
         "grant the privilege to the connection's role, then rerun the partition",
     ),
     (
         "23505",
+        "SLU-V113",
         "values that no other row of the table holds, in the columns of the constraint that is named",
         "correct those columns in the export's model, or free the values in the table; a trigger that says so"
         " has its reason in its own words",
     ),
     (
         "23503",
+        "SLU-V111",
         "rows that refer to what is there, and none that goes while others refer to it",
         "delete what refers to the row, or let it refer to another; then rerun",
     ),
-    ("23502", "a value in every column that may not be null", "mend the export's model"),
-    ("23", "rows that the table's own constraints allow", "mend the export's model, or the table"),
+    ("23502", "SLU-V105", "a value in every column that may not be null", "fix the export's model"),
+    ("23", "SLU-V116", "rows that the table's own constraints allow", "fix the export's model, or the table"),
     (
         "22P05",
+        "SLU-V117",
         "texts and names of characters that the database's encoding has",
         "name them otherwise in the export file and its model, or deliver to a database of encoding UTF8",
     ),
-    ("22021", "text without NUL characters", "strip chr(0) from the column in the export's model"),
-    ("22", "values that the table's types can hold", "cast the column in the export's model"),
+    (
+        "22021",
+        "SLU-V104",
+        "text without NUL characters",
+        "strip chr(0) from the column in the export's model",
+    ),
+    ("22", "SLU-V104", "values that the table's types can hold", "cast the column in the export's model"),
     (
         "42703",
+        "SLU-V110",
         "a table with every column of the export",
         "compare the table's columns with the export's model: somebody has altered the table",
     ),
-    ("54", "no more columns and sizes than Postgres' limits", "send fewer columns in the export's model"),
-    ("53", "room for the slice", "give the server disk, memory or connections, then rerun"),
-    ("40", "no other writer of the same rows", "rerun the partition: nothing was changed"),
-    ("55P03", "the table's lock within lock_timeout", "see who holds it in pg_locks, then rerun"),
-    ("57", "a server that stays up, a statement within its time-out", "rerun the partition"),
+    (
+        "54",
+        "SLU-V119",
+        "no more columns and sizes than Postgres' limits",
+        "send fewer columns in the export's model",
+    ),
+    ("53", "SLU-V120", "room for the slice", "give the server disk, memory or connections, then rerun"),
+    ("40", "SLU-V114", "no other writer of the same rows", "rerun the partition: nothing was changed"),
+    ("55P03", "SLU-E006", "the table's lock within lock_timeout", "see who holds it in pg_locks, then rerun"),
+    ("57", "SLU-V114", "a server that stays up, a statement within its time-out", "rerun the partition"),
     (
         "25006",
+        "SLU-V121",
         "a server, database and role that take changes",
         "name the primary in the connection's URL if this is a standby; or: alter role … reset"
         " default_transaction_read_only",
     ),
     (
         "P0",
+        "SLU-V106",
         "rows that the table's triggers take",
         "a trigger of the table says so: correct the export's model, or see with the table's owner",
     ),
-    ("28", "a role and password that the server accepts", "correct the connection's URL"),
-    ("3D", "a database that exists", "correct the connection's URL"),
+    ("28", "SLU-V002", "a role and password that the server accepts", "correct the connection's URL"),
+    ("3D", "SLU-V001", "a database that exists", "correct the connection's URL"),
 )
 
 
@@ -122,18 +139,20 @@ def explain(error: BaseException, doing: str, url: str) -> DeliveryError:
     state = str(getattr(error, "sqlstate", None) or "")
     # What the server refuses it rolls back; a server that goes away may have committed before.
     nothing_done = bool(state) and not state.startswith(("08", "57P"))
-    for prefix, expected, mend in _BY_STATE:
+    for prefix, code, expected, fix in _BY_STATE:
         if state.startswith(prefix):
             said = f"{doing}: {text} (SQLSTATE {state})"
-            return DeliveryError(said, expected, mend, nothing_done=nothing_done)
+            return DeliveryError(code, said, expected, fix, nothing_done=nothing_done)
     if "NANOARROW" in text.upper() or "ArrowInvalid" in text:
         return DeliveryError(
+            "SLU-V104",
             f"{doing}: {text}",
             "values that Postgres can hold (microseconds at most)",
             "cast the column in the export's model",
         )
     shown = f"{text} (SQLSTATE {state})" if state else text
     return DeliveryError(
+        "SLU-V100",
         f"{doing}: {shown}",
         "a server that can be reached and a connection that lasts",
         "see the server's log and the connection's URL, then rerun the partition: the same "

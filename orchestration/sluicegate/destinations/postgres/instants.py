@@ -121,6 +121,7 @@ def _look(shard: Shard, column: Column, values: Any, place: int) -> bool:
     if bad >= 0:
         at = name_row(shard, place + (bad if rows is None else rows[bad].as_py()))
         raise DeliveryError(
+            "SLU-V104",
             f"column {column.name!r} of {shard.export} has a {inner.postgres_type} that Postgres cannot hold,"
             f" at {at}: sending it would lose data",
             "4713 BC to 294276 (dates: to 5874897), to the microsecond, in lists none that is infinite",

@@ -67,6 +67,7 @@ def _misfit(application: Application, name: str, condition: str, count: int) -> 
     table = application.catalogue.target
     how = "" if taken.base == "jsonb" else "; a text goes in as the type shows it"
     return DeliveryError(
+        "SLU-V104",
         f"column {name!r} of {table} is {taken.type}, which cannot hold {count} of"
         f" {application.shard.rows} values of {application.shard.export} exactly, e.g. {value} at {key}",
         f"values that {taken.type} holds as they are{how if taken.column.staged == 'text' else ''}",
@@ -108,6 +109,7 @@ def _empty(application: Application, name: str) -> DeliveryError | None:
     key, _ = _example(application, condition, name)
     table = application.catalogue.target
     return DeliveryError(
+        "SLU-V105",
         f"column {name!r} of {table} may not be null, and {count} values of {application.shard.export} are,"
         f" e.g. at {key} (SQLSTATE 23502)",
         "a value in every column that may not be null",
@@ -145,6 +147,7 @@ def _still_referred_to(application: Application, said: Mapping[str, str], other:
         if found:
             number, *values = found[0]
             return DeliveryError(
+                "SLU-V112",
                 f"{target}: {number} rows that {what} {application.shard.export} are referred to by {other}"
                 f" (constraint {constraint}), e.g. {_key(key, values)} (SQLSTATE 23503)",
                 f"no row of {other} that refers to a row that goes, or to a value that changes",
@@ -169,6 +172,7 @@ def _without_parent(application: Application, said: Mapping[str, str]) -> Delive
     key, _ = _example(application, f"{given} and not exists (select from {other} r where {joined})")
     names = ", ".join(ours for ours, _ in pairs)
     return DeliveryError(
+        "SLU-V111",
         f"{target}: rows of {application.shard.export} refer by {names} to rows that {other} does not have"
         f" (constraint {quoted(constraint)}), e.g. {key} (SQLSTATE 23503)",
         f"every {names} in {other}",
@@ -204,6 +208,7 @@ def _not_unique(application: Application, said: Mapping[str, str], table: str) -
         example = f", e.g. at {_twice(application, parts, condition)}"
     whose = "" if table == target else f" of {table}, which a trigger of {target} writes to"
     return DeliveryError(
+        "SLU-V113",
         f"{target}: values of {application.shard.export} stand twice in {listed}{whose}, which {what} allows"
         f" once{example} (SQLSTATE 23505)",
         f"a {listed} of its own in every row of the table, whoever wrote it",
@@ -245,12 +250,14 @@ def _inserted_meanwhile(application: Application, name: str) -> DeliveryError:
     )
     if outside and application.shard.mode is not Mode.APPEND:
         return DeliveryError(
+            "SLU-V118",
             f"{target}: a row outside of the partition holds a key of {export}, which constraint"
             f" {quoted(name)} allows once: {_key(key, outside[0])} (SQLSTATE 23505)",
             "keys that no other partition holds",
             "add the partition's column to `key` and to the table's primary key",
         )
     return DeliveryError(
+        "SLU-V114",
         f"{target}: somebody else inserted a key of {export} during the delivery (SQLSTATE 23505)",
         "a key that is there before the delivery, or not at all",
         "rerun the partition: it finds the row now, and nothing was changed",
@@ -290,6 +297,7 @@ def _forbidden(application: Application, said: Mapping[str, str], table: str) ->
     key, _ = _example(application, condition)
     if name:
         return DeliveryError(
+            "SLU-V116",
             f"{catalogue.target}: constraint {quoted(name)} does not allow {count} {of}, e.g. {key}"
             " (SQLSTATE 23514)",
             f"rows of which this is so: {allowed[:200]}",
@@ -297,6 +305,7 @@ def _forbidden(application: Application, said: Mapping[str, str], table: str) ->
             f" table {_stated_at(application, name, regclass)} drop constraint {quoted(name)}",
         )
     return DeliveryError(
+        "SLU-V115",
         f"{table} has no partition for {count} {of}, e.g. {key} (SQLSTATE 23514)",
         "a partition for every row",
         f"make one for these rows, or leave them out in the export's model; for all others: create table"

@@ -25,6 +25,7 @@ def place(url: str) -> str:
     match = _URL.fullmatch(url)
     if match is None:
         raise DeliveryError(
+            "SLU-V001",
             "the connection's URL is not one of Postgres (it is not shown, as it holds a secret)",
             "postgresql://user:password@host:port/database, special characters escaped (%40 for @)",
             "correct the connection's URL in the environment",

@@ -106,6 +106,7 @@ def _as_number(column: Any, field: Any, name: str, table: str) -> Any:
         return texts.cast(arrow.decimal128(precision, scale))
     except arrow.ArrowInvalid:
         raise DeliveryError(
+            "SLU-V110",
             f"column {name!r} of {table} holds what is no number: NaN or an infinity",
             "numbers, as all were that have been sent",
             "see who has written it, put it right, or deliver the export in full",

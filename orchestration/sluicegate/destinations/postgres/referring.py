@@ -149,6 +149,7 @@ def _refuse(
     if not reference.readable:
         schema = table.partition('".')[0] + '"'
         raise DeliveryError(
+            "SLU-V112",
             f"{catalogue.target}: rows of {table} may follow those that go or change ({constraint}), and the"
             " role may not read them",
             "a role that can see whether rows of other tables would be changed",
@@ -170,6 +171,7 @@ def _refuse(
         number, *values = found[0]
         named = ", ".join(f"{name} = {value}" for name, value in zip(key, values, strict=True))
         raise DeliveryError(
+            "SLU-V112",
             f"{catalogue.target}: {number} rows that go or change are referred to by {table} ({constraint}),"
             f" whose rows would follow, e.g. of {named}",
             "rows of other tables that stay as they are, whatever becomes of ours",

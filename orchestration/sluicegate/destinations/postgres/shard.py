@@ -83,6 +83,7 @@ def refuse_nul(shard: Shard) -> None:
                 found = compute.index(compute.match_substring(values, "\0"), True).as_py()
                 if found >= 0:
                     raise DeliveryError(
+                        "SLU-V104",
                         f"column {name!r} of {shard.export} has the character NUL, at"
                         f" {name_row(shard, first + found)}",
                         "text without NUL characters",
@@ -168,7 +169,9 @@ def _changes(shard: Shard, names: set[str]) -> Counter[Change]:
     of = f"the shard of {shard.export}, partition {shard.partition_key}"
     again = "rerun the export's partition; if it happens again, its plan is at fault"
     if CHANGE not in names:
-        raise DeliveryError(f"{of} has no column {CHANGE!r}", "what each row does to its key", again)
+        raise DeliveryError(
+            "SLU-E021", f"{of} has no column {CHANGE!r}", "what each row does to its key", again
+        )
     parquet = import_module("pyarrow.parquet")
     counted: Counter[str] = Counter()
     with parquet.ParquetFile(shard.path, read_dictionary=[CHANGE], pre_buffer=False) as file:
@@ -180,6 +183,7 @@ def _changes(shard: Shard, names: set[str]) -> Counter[Change]:
     if strange:
         kind = f"{'full ' if shard.full else ''}{shard.mode}"
         raise DeliveryError(
+            "SLU-E021",
             f"{counted[strange[0]]} of {shard.rows} rows of {of} are {strange[0]!r}",
             f"only {' and '.join(sorted(allowed))} rows, as it is a delivery in mode {kind}",
             again,

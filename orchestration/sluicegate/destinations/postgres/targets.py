@@ -225,9 +225,10 @@ def targets(
     ]
     if problems:
         raise DeliveryError(
+            "SLU-V101",
             f"{table} cannot take {export}: " + "; ".join(problem for problem, _ in problems),
             "the columns and types of the export's model",
-            "; ".join(mend for _, mend in problems),
+            "; ".join(fix for _, fix in problems),
         )
     return taken
 

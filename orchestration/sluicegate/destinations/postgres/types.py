@@ -55,6 +55,7 @@ def parse_object(object_name: str) -> tuple[str, str]:
     match = _OBJECT.fullmatch(object_name.strip())
     if match is None:
         raise DeliveryError(
+            "SLU-V004",
             f"destination object {object_name!r} is no table name",
             'schema.table or table; anything but letters, digits and _ in double quotes ("")',
             "correct destination.object in the export file",
@@ -70,6 +71,7 @@ def check_name(name: str, of: str) -> None:
     """Raise for a name that Postgres would shorten."""
     if len(name.encode()) > _NAME_BYTES:
         raise DeliveryError(
+            "SLU-V117",
             f"{of}: the name {name!r} is too long for Postgres",
             f"at most {_NAME_BYTES} bytes",
             "give it a shorter name in the export's model or file",
@@ -83,6 +85,7 @@ def columns_of(fields: Iterable[Any], export: str) -> tuple[Column, ...]:
         check_name(field.name, f"column of {export}")
         if field.name in _SYSTEM_COLUMNS:
             raise DeliveryError(
+                "SLU-V117",
                 f"column {field.name!r} of {export} has a name that Postgres keeps for a column of its own",
                 f"another name than {', '.join(_SYSTEM_COLUMNS)}",
                 "give it another name, in the model or by `names` in the export file",
@@ -90,6 +93,7 @@ def columns_of(fields: Iterable[Any], export: str) -> tuple[Column, ...]:
         known = _counterpart(field.type, field.name)
         if known is None:
             raise DeliveryError(
+                "SLU-V117",
                 f"column {field.name!r} of {export} is of type {field.type}",
                 "integer, decimal, float, boolean, text, date, time, timestamp, binary, UUID, JSON or a list",
                 "cast the column in the export's model; what is nested with to_json()",

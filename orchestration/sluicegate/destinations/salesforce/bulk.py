@@ -296,6 +296,7 @@ def _opened(shard: Shard) -> Generator[Any]:
 
 def _not_the_plan(name: str, wrong: str) -> DeliveryError:
     return DeliveryError(
+        "SLU-E021",
         f"the plan's file {name} {wrong}",
         "the file as it was written",
         "put the file back from a backup, or `sluice resync` the export: it is planned anew",
@@ -333,15 +334,17 @@ def _csv_lines(batch: Any, fields: Mapping[str, Field], *, header: bool) -> byte
 def _stopped(job: Job, settled: int, left: int) -> DeliveryError:
     if job.state == ABORTED:
         return DeliveryError(
+            "SLU-V312",
             f"Salesforce job {job.id} was aborted by somebody, {left} rows before its end",
             "a job that ends",
             "ask the administrator of Salesforce why; run again, and the rows that are left are sent",
         )
     return DeliveryError(
+        "SLU-V312",
         f"Salesforce job {job.id} failed after {settled} rows, with {left} left: "
         f"{job.error or 'no reason given'}",
         "a job that ends",
-        "mend what Salesforce names (see Setup > Bulk Data Load Jobs); run again, and the rest is sent",
+        "fix what Salesforce names (see Setup > Bulk Data Load Jobs); run again, and the rest is sent",
     )
 
 

@@ -82,6 +82,7 @@ def credentials(url: str) -> tuple[str, str]:
     client_id, _, secret = pair.partition(":")
     if not at or not client_id or not secret:
         raise DeliveryError(
+            "SLU-V001",
             "the connection's URL has no client id and client secret",
             "salesforce://CLIENT_ID:CLIENT_SECRET@mydomain.my.salesforce.com",
             "set the connection's variable to such a URL; both are an app's with the client credentials flow",
@@ -151,6 +152,7 @@ class SalesforceClient:
                     break
             self.wait(pause)
         raise DeliveryError(
+            "SLU-V301",
             f"Salesforce did not take a request in {attempt} attempts: {said}",
             "an answer",
             "look at status.salesforce.com and at Setup > Company Information > API Requests; then run again",
@@ -276,6 +278,7 @@ class SalesforceClient:
             told: list[Version] = self.get("/services/data", list[Version], expected, seconds=seconds)
         except RequestRefused as refused:
             raise DeliveryError(
+                "SLU-V001",
                 f"{self.host} does not say which versions it has: HTTP {refused.status} {refused.said}",
                 "an organisation's own host, as in mydomain.my.salesforce.com",
                 "correct the host in the connection's URL",
@@ -284,6 +287,7 @@ class SalesforceClient:
         known = [f"v{one.version}" for one in told] or ["none"]
         if self._version not in known:
             raise DeliveryError(
+                "SLU-V308",
                 f"{self.host} has no interface of version {self._version}",
                 f"{known[0]} to {known[-1]}",
                 f"set `api_version: {known[-1]}` in destination.options of the export file",
@@ -317,6 +321,7 @@ class SalesforceClient:
         if answer.status_code >= 300:
             raise self._vendor.refused(
                 answer,
+                "SLU-V002",
                 f"{self.host} does not sign this app in: {self._vendor.shown(answer.text)}",
                 "an app of this organisation with the client credentials flow and a user to run as",
                 "check client id and secret in the connection's variable, and the app in Setup > External "
@@ -333,6 +338,7 @@ class SalesforceClient:
         if usage is None or not self._left_to_others or usage.left > self._left_to_others:
             return
         raise DeliveryError(
+            "SLU-V311",
             f"{self.host} has {usage.left:,} of {usage.allowed:,} API requests of 24 hours left",
             f"more than the {self._left_to_others:,} that `leave_requests` of the export leaves to others",
             "see Setup > Company Information > API Requests who uses them, and run again later: what was "
@@ -356,6 +362,7 @@ class SalesforceClient:
             return TryAgain(f"{code}: {said}")
         if status in (401, 403):
             return DeliveryError(
+                "SLU-V307",
                 f"{self.host} does not allow this to the app's user: {code} {said}".rstrip(),
                 "a user with the API, and with the rights to read, create, edit and delete these records",
                 "have an administrator of Salesforce give the user a permission set with them",

@@ -104,6 +104,7 @@ class SalesforceDestination(BatchDestination):
         name = object_name.strip()
         if not is_api_name(name):
             raise DeliveryError(
+                "SLU-V004",
                 f"destination object {object_name!r} is no API name of Salesforce",
                 "such as Account or Store_Item__c",
                 "correct destination.object in the export file",
@@ -130,6 +131,7 @@ class SalesforceDestination(BatchDestination):
         lacking = [right for right, given in rights.items() if not given]
         if lacking:
             raise DeliveryError(
+                "SLU-V307",
                 f"the app's user may not {', '.join(lacking)} records of {described.name}",
                 f"a user that may {', '.join(rights)} them",
                 "have an administrator of Salesforce give the user a permission set with these rights",
@@ -219,6 +221,7 @@ class SalesforceDestination(BatchDestination):
         if kept_back:
             code, said = kept_back[0]
             raise DeliveryError(
+                "SLU-V315",
                 f"Salesforce does not delete {len(kept_back)} of {found} records that {shard.export} has no "
                 f"more: {code} {said}",
                 "a mirror: no records but those of the model",
@@ -255,6 +258,7 @@ class SalesforceDestination(BatchDestination):
         if kept_back:
             code, said = kept_back[0]
             raise DeliveryError(
+                "SLU-V315",
                 f"Salesforce does not delete {len(kept_back)} of {len(errors)} records: {code} {said}",
                 "all of them deleted",
                 "remove what hinders it in Salesforce, then forget the keys again",

@@ -159,6 +159,7 @@ def check_fits(shard: Shard, schema: Any, described: ObjectDescription) -> None:
     missing = sorted({f.name for f in described.fields.values() if f.required} - given)
     if shard.full and missing:
         raise DeliveryError(
+            "SLU-V303",
             f"{shard.export} sends nothing for fields that {described.name} requires: {', '.join(missing)}",
             "every required field of the object, or a default of Salesforce's for it",
             "add the fields to the export's model, or make them optional in Setup > Object Manager",
@@ -170,6 +171,7 @@ def _check_key(shard: Shard, described: ObjectDescription) -> None:
     if key is None or not key.identifies:
         possible = ", ".join(sorted(f.name for f in described.fields.values() if f.identifies))
         raise DeliveryError(
+            "SLU-V302",
             f"{described.name} has no external ID field {', '.join(shard.key)!r}",
             f"one key field, and one of: {possible or '(the object has none yet)'}",
             "correct `key` in the export file, or tick External ID and Unique of the field in Salesforce",
@@ -181,12 +183,14 @@ def _check_field(name: str, arrow_type: Any, described: ObjectDescription) -> No
     if field is None:
         alike = [known for known in described.fields if known.lower() == name.lower()]
         raise DeliveryError(
+            "SLU-V300",
             f"{described.name} has no field {name!r} that this user sees",
             f"{alike[0]}, spelled so" if alike else "the API name of a field, and a user that may see it",
             "correct the field's name in the export file, or grant field-level security in Salesforce",
         )
     if not (field.createable and field.updateable):
         raise DeliveryError(
+            "SLU-V304",
             f"{described.name}.{name} cannot be {'updated' if field.createable else 'written'}",
             "a field that may be created and updated by this user: no formula, no roll-up",
             "leave it out of the export, or grant edit access to the field in Salesforce",
@@ -194,6 +198,7 @@ def _check_field(name: str, arrow_type: Any, described: ObjectDescription) -> No
     expected = _misfit(field, arrow_type)
     if expected:
         raise DeliveryError(
+            "SLU-V305",
             f"{described.name}.{name} ({field.type}) cannot hold {arrow_type} of the export's model",
             expected,
             "cast the column in the export's model, or change the field's type in Salesforce",
@@ -338,6 +343,7 @@ def condition(scope: Scope | Shard, described: ObjectDescription) -> str:
         field = described.fields.get(scope.partition_column)
         if field is None or not field.filterable:
             raise DeliveryError(
+                "SLU-V306",
                 f"{described.name} cannot be searched by {scope.partition_column!r}",
                 "a field that holds the partition and can be filtered by",
                 "choose another type for the field in Salesforce, or deliver `partitions: latest`",

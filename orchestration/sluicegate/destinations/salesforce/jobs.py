@@ -177,6 +177,7 @@ class IngestJobs:
                 hours = wait == self._wait_seconds
                 said = f"{wait / 3600:g} hours" if hours else f"{wait:.3g} s, all that were left"
                 raise DeliveryError(
+                    "SLU-V313",
                     f"{progress}, after {said}",
                     "an end of the job within `wait_hours` and the export's `budget`",
                     "look at it in Salesforce, Setup > Bulk Data Load Jobs; the next run waits for it again",
@@ -268,6 +269,7 @@ class IngestJobs:
         said = f"{self._client.host} {what}: {refused.code} {refused.said}".rstrip()
         if refused.code.upper() in _QUOTA_CODES:
             return DeliveryError(
+                "SLU-V311",
                 said,
                 "15,000 batches and 150,000,000 rows in 24 hours, for all users of the organisation together",
                 "see who uses them in Salesforce, Setup > Bulk Data Load Jobs; run again later: "
@@ -275,6 +277,7 @@ class IngestJobs:
                 nothing_done=True,
             )
         return DeliveryError(
+            "SLU-V314",
             said,
             f"a job that upserts {self._object} by {self._external_id}",
             "check that the object takes bulk jobs and that the user may create, edit and read its records",

@@ -81,6 +81,7 @@ class Records:
                 raise self._explained(refused, "describe") from None
         self._client.check_version(_DESCRIBE_SECONDS)
         raise DeliveryError(
+            "SLU-V300",
             f"{self._client.host} has no object {object_name!r} that this user sees",
             "the API name of an object (a custom one ends with __c), and a user that may see it",
             "correct the name in the export file, or grant the user access to the object in Salesforce",
@@ -235,6 +236,7 @@ class Records:
 
     def _explained(self, refused: RequestRefused, verb: str) -> DeliveryError:
         return DeliveryError(
+            "SLU-V307",
             f"{self._client.host} does not let the app {verb} these records: HTTP {refused.status} "
             f"{refused.code} {refused.said}".rstrip(),
             "an object and fields as they were when the delivery was checked",

@@ -27,7 +27,7 @@ from .fields import NULL_IN_CSV, Field, Link, ObjectDescription, from_json, to_j
 
 _WORD = "[A-Za-z][A-Za-z0-9_]*"
 _NAME = re.compile(rf"(?:(?P<object>{_WORD}):)?(?P<relationship>{_WORD})\.(?P<identifier>{_WORD})")
-_MEND = "correct the field's name under `names` in the export file"
+_FIX = "correct the field's name under `names` in the export file"
 
 
 def with_links(
@@ -60,6 +60,7 @@ def check_links(names: Sequence[str], described: ObjectDescription) -> None:
         holder = field.link.holder if field is not None and field.link else name
         if holder in by_reference:
             raise DeliveryError(
+                "SLU-V310",
                 f"{by_reference[holder]} and {name} both say what {described.name}.{holder} holds",
                 "one field for one reference",
                 "leave one of the two out of the export's model",
@@ -110,6 +111,7 @@ def selected(names: Iterable[str], described: ObjectDescription) -> list[str]:
     for name in names:
         if name not in described.fields:
             raise DeliveryError(
+                "SLU-V300",
                 f"{described.name} has no field {name!r} that this user sees",
                 "the fields that were delivered",
                 "find out in Salesforce who has taken it away, or leave it out of the export's model",
@@ -136,27 +138,30 @@ def _linked(name: str, described: ObjectDescription, describe: Callable[[str], O
     found = _NAME.fullmatch(name)
     if found is None:
         raise DeliveryError(
+            "SLU-V309",
             f"{name!r} names no parent record of {described.name}",
             "Relationship.ExternalId__c, or Object:Relationship.ExternalId__c; one step, to a parent alone",
-            _MEND,
+            _FIX,
         )
     relationship, identifier = found["relationship"], found["identifier"]
     holders = {field.relationship: field for field in described.fields.values() if field.relationship}
     holder = holders.get(relationship)
     if holder is None:
         raise DeliveryError(
+            "SLU-V309",
             f"{described.name} has no relationship {relationship!r} that this user sees",
             f"one of: {', '.join(sorted(holders)) or '(none: the object refers to no other)'}",
-            f"{_MEND} (a custom lookup Store__c is the relationship Store__r)",
+            f"{_FIX} (a custom lookup Store__c is the relationship Store__r)",
         )
     polymorphic = len(holder.refers_to) > 1
     fitting = [f"{one}:{relationship}" if polymorphic else relationship for one in holder.refers_to]
     if name.rpartition(".")[0] not in fitting:
         several = "several objects" if polymorphic else "one object alone"
         raise DeliveryError(
+            "SLU-V309",
             f"{name!r} does not say what {described.name}.{holder.name} refers to: it may be {several}",
             f"one of: {', '.join(f'{one}.{identifier}' for one in sorted(fitting))}",
-            _MEND,
+            _FIX,
         )
     parent = found["object"] or holder.refers_to[0]
     fields = describe(parent).fields
@@ -164,9 +169,10 @@ def _linked(name: str, described: ObjectDescription, describe: Callable[[str], O
     if field is None or not field.identifies:
         possible = ", ".join(sorted(one.name for one in fields.values() if one.identifies))
         raise DeliveryError(
+            "SLU-V302",
             f"{parent} has no external ID field {identifier!r} that this user sees, for {name!r}",
             f"one of: {possible or '(the object has none yet)'}",
-            f"{_MEND}, or tick External ID and Unique of the parent's field in Salesforce",
+            f"{_FIX}, or tick External ID and Unique of the parent's field in Salesforce",
         )
     return replace(
         field,

@@ -49,7 +49,7 @@ class Poster:
         except UnexpectedAnswer as error:  # its fix is that of a delivery
             raise ChannelRefused(error.what, f"correct the URL in {self._variable}") from None
         except DeliveryError as error:
-            raise ChannelRefused(error.what, f"{error.mend} ({self._variable})") from None
+            raise ChannelRefused(error.what, f"{error.fix} ({self._variable})") from None
         if answer.status_code >= 300:
             said = f"{answer.host} answers HTTP {answer.status_code} {self._client.shown(answer.text)}"
             raise ChannelRefused(said.rstrip(), f"correct the URL in {self._variable}")

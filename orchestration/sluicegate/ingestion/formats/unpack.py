@@ -175,17 +175,17 @@ def zip_members(stream: IO[bytes], file: str) -> list[str]:
     for info in infos:
         name = info.filename
         if info.flag_bits & _ENCRYPTED:
-            wrong, mend = "is encrypted", "pack it without a password"
+            wrong, fix = "is encrypted", "pack it without a password"
         elif _CLIMBS.search(name):
-            wrong, mend = "has a path that leaves the archive", "pack it with relative paths"
+            wrong, fix = "has a path that leaves the archive", "pack it with relative paths"
         elif compression_of(name) is not Compression.NONE:
-            wrong, mend = "is packed itself", "pack the plain file"
+            wrong, fix = "is packed itself", "pack the plain file"
         elif name in names:
-            wrong, mend = "is in the archive twice", "pack it once"
+            wrong, fix = "is in the archive twice", "pack it once"
         else:
             names.append(name)
             continue
-        raise Unreadable(file, f"its member `{name}` {wrong}; expected a plain file; {mend}")
+        raise Unreadable(file, f"its member `{name}` {wrong}; expected a plain file; {fix}")
     return names
 
 

@@ -17,14 +17,15 @@ from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any, Self
 
+from sluicegate.codes import Coded
 from sluicegate.kusto.language.v8 import HERE, RACER, SCRIPTS, V8, Apart
 
 
-class ParserMissing(Exception):
+class ParserMissing(Coded):
     """The extra `kusto` is not installed."""
 
 
-class ParserFailed(Exception):
+class ParserFailed(Coded):
     """The parser cannot say anything of a text: its own error, or it took too long or too much memory."""
 
 
@@ -167,7 +168,7 @@ class KustoLanguage:
 
     def __init__(self, apart: bool = False) -> None:
         if find_spec(RACER) is None:
-            raise ParserMissing("`kusto/` is read by Microsoft's parser, which is not installed")
+            raise ParserMissing("SLU-K018", "`kusto/` is read by Microsoft's parser, which is not installed")
         self._v8 = Apart() if apart else V8()
         self._used: Database | None = None
 
@@ -249,7 +250,7 @@ class KustoLanguage:
     def _ask(self, name: str, given: Mapping[str, Any]) -> Any:
         answer = json.loads(self._v8.ask(name, json.dumps(given)))
         if "error" in answer:
-            raise ParserFailed(f"Microsoft's parser failed at {name}: {answer['error']}")
+            raise ParserFailed("SLU-K018", f"Microsoft's parser failed at {name}: {answer['error']}")
         return answer["answer"]
 
 

@@ -276,7 +276,7 @@ class Folder:
 
 
 @contextmanager
-def told(nothing: str, mend: str) -> Generator[None]:
+def told(nothing: str, fix: str) -> Generator[None]:
     """Say what a disk or its rights do not let be done as an error that people can fix.
 
     Raises:
@@ -290,9 +290,9 @@ def told(nothing: str, mend: str) -> Generator[None]:
         yield
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        raise BackupError(f"{nothing}: {error.strerror or error}{where}; {mend}") from None
+        raise BackupError(f"{nothing}: {error.strerror or error}{where}; {fix}") from None
     except (sqlite3.OperationalError, OperationalError) as error:
-        raise BackupError(f"{nothing}: {getattr(error, 'orig', None) or error}; {mend}") from None
+        raise BackupError(f"{nothing}: {getattr(error, 'orig', None) or error}; {fix}") from None
 
 
 def copied(source: Path, to: Path) -> tuple[str, int]:

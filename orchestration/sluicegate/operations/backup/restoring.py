@@ -83,11 +83,11 @@ def restore(
         BackupError: something lives there, the backup is damaged, or the journal of erasures is not there.
         JournalError: that journal is another's, or was cut.
     """
-    mend = (
+    fix = (
         f"expected room in {settings.data_dir}, and the right to write there and to read {folder.path}; give"
         " it that, then type the same again"
     )
-    with told("the restore did not end", mend):
+    with told("the restore did not end", fix):
         _require_fit(settings, manifest)
         _require_empty(settings)
         _require_journal(settings, manifest, none_since, journal_of)

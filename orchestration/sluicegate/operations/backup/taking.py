@@ -70,7 +70,7 @@ def take(
             was made, and all that there were are as they were.
         JournalError: the journal of erasures cannot be written.
     """
-    mend = (
+    fix = (
         f"expected room in {folder.path}, and the right to write there and to read the deployment; give it"
         " that, or name another folder, then type the same again"
     )
@@ -80,7 +80,7 @@ def take(
             " its end; expected one with data of its own; what is to stay is in git: `sluice env new`"
             " makes another one"
         )
-    with told("no backup was made", mend):
+    with told("no backup was made", fix):
         folder.require_fit(*places(deployment.settings))
         with folder.alone():
             try:

@@ -23,8 +23,8 @@ def verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> li
     Raises:
         BackupError: the records or the warehouse in it cannot be opened at all, or its files cannot be read.
     """
-    mend = f"expected the right to read {folder.path}; type the same as another user, or give it that"
-    with told(f"the backup {manifest.name} cannot be read", mend):
+    fix = f"expected the right to read {folder.path}; type the same as another user, or give it that"
+    with told(f"the backup {manifest.name} cannot be read", fix):
         return _verify(folder, manifest, say)
 
 

@@ -1,4 +1,4 @@
-"""`sluice diff`: an environment beside production, in rows, columns and destination fields.
+"""`sluice env diff`: an environment beside production, in rows, columns and destination fields.
 
 Belongs here: arguments and exit codes. Does not belong here: the answer, and how it is written (`comparing`).
 """

@@ -1,4 +1,4 @@
-"""`sluice export`, `sluice last-mile`: how an export is begun, what it promises, what holds for a time."""
+"""`sluice export`, `sluice export last-mile`: how an export is begun, what it promises, what holds for a time."""
 
 import os
 from dataclasses import asdict

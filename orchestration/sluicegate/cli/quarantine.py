@@ -1,4 +1,4 @@
-"""`sluice quarantine`, `sluice replay` and `sluice restore`: rows that were not taken, and earlier drops."""
+"""`sluice source quarantine`, `sluice source replay` and `sluice backup restore`: rows that were not taken, and earlier drops."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def quarantine(
             key = mending.key_of(contract, partition)
             written = mending.export_quarantined(here.deployment, contract, key, export)
             out.print(f"{written.rows} rows in {written.file}; fix the values, and then", soft_wrap=True)
-            again = f"  sluice replay {source} {written.file}{as_option(partition)}"
+            again = f"  sluice source replay {source} {written.file}{as_option(partition)}"
             out.print(again, soft_wrap=True, markup=False)
             return
         from sluicegate.ingestion.raw_table import bad_rows
@@ -56,7 +56,7 @@ def quarantine(
 def replay(
     source: Source,
     file: Annotated[
-        Path, typer.Argument(help="What `sluice quarantine --export` wrote, mended.", exists=True)
+        Path, typer.Argument(help="What `sluice source quarantine --export` wrote, mended.", exists=True)
     ],
     partition: Partition = "",
     project: ProjectDir = None,
@@ -71,7 +71,7 @@ def replay(
 
 
 def take_back(source: str, drop: int, partition: str, project: Path | None, data: Path | None) -> None:
-    """Take a partition back to an earlier drop of it, from the originals: `sluice restore SOURCE --drop`."""
+    """Take a partition back to an earlier drop of it, from the originals: `sluice source restore SOURCE --drop`."""
     with opened(project, data) as here:
         from sluicegate.operations import mending
 

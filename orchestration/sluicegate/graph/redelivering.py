@@ -1,4 +1,4 @@
-"""`sluice redeliver`, in the process of the command: no table is built for it, so no run of the graph is."""
+"""`sluice delivery redeliver`, in the process of the command: no table is built for it, so no run of the graph is."""
 
 from collections.abc import Callable
 from datetime import datetime

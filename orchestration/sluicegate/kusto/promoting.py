@@ -28,7 +28,7 @@ def destination_of(project_dir: Path, kusto: KustoProject, one: KustoObject) -> 
         raise Mistyped(
             "SLU-P070",
             f"`{one.name}` reads work: {', '.join(above)}; expected what is production's;"
-            f" `sluice promote {above[0]}` first",
+            f" `sluice env promote {above[0]}` first",
         )
     to = f"{FOLDER}/{one.kind.value}/{Path(one.file).name}"
     if (project_dir / to).exists():

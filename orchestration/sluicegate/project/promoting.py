@@ -230,7 +230,7 @@ def _require_production_above(manifest: DbtManifest, node: DbtNode) -> None:
         raise Mistyped(
             "SLU-P070",
             f"`{node.name}` {what} {named}, which is work; expected that it reads production alone;"
-            f" `sluice promote {first}` first",
+            f" `sluice env promote {first}` first",
         )
 
 

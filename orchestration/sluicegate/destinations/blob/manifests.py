@@ -184,7 +184,7 @@ def read(area: Area, at: str) -> Manifest | None:
             "SLU-V204",
             f"{area.path(at)} is no manifest of a delivery",
             f"a file that deliveries alone write, of format {FORMAT}",
-            "move it away, then `sluice resync` the partition: the manifest is written anew",
+            "move it away, then `sluice delivery resend` the partition: the manifest is written anew",
         )
     return cast("Manifest", manifest)
 

@@ -9,6 +9,7 @@ from orchestration.cli import (
     ci,
     contracts,
     deliveries,
+    demos,
     diff,
     environments,
     environments_made,
@@ -24,27 +25,26 @@ from orchestration.cli import (
     quarantine,
     repairs,
 )
-from orchestration.cli.main import app
+from orchestration.cli.main import BESIDE, app
 
-app.add_typer(incidents.app, name="alerts", no_args_is_help=True)
-app.add_typer(backups.app, name="backup", no_args_is_help=True)
-app.add_typer(contracts.app, name="contract", no_args_is_help=True)
-app.add_typer(environments.app, name="env", no_args_is_help=True)
-app.add_typer(exports.app, name="export", no_args_is_help=True)
-app.add_typer(kusto.app, name="kusto", no_args_is_help=True)
-app.add_typer(ops.app, name="ops", no_args_is_help=True)
+_DAILY, _DEFINE, _OPERATE = "What came in, was built, is sent", "Define it", "Operate it"
+_GROUPS = {
+    "source": (quarantine.app, _DAILY),
+    "table": (repairs.app, _DAILY),
+    "delivery": (deliveries.app, _DAILY),
+    "incident": (incidents.app, _DAILY),
+    "contract": (contracts.app, _DEFINE),
+    "export": (exports.app, _DEFINE),
+    "kusto": (kusto.app, _DEFINE),
+    "env": (environments.app, _DEFINE),
+    "page": (pages.app, _OPERATE),
+    "alerts": (incidents.alerts_app, _OPERATE),
+    "backup": (backups.app, _OPERATE),
+    "ops": (ops.app, _OPERATE),
+}
 
-__all__ = [
-    "app",
-    "ci",
-    "deliveries",
-    "diff",
-    "environments_made",
-    "impact",
-    "kusto_database",
-    "pages",
-    "promoting",
-    "published",
-    "quarantine",
-    "repairs",
-]
+app.add_typer(demos.app, name="demo", rich_help_panel=BESIDE)
+for name, (group, panel) in _GROUPS.items():
+    app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
+
+__all__ = ["app", "ci", "diff", "environments_made", "impact", "kusto_database", "promoting", "published"]

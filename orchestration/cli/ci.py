@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.main import app
+from orchestration.cli.main import BESIDE, app
 from orchestration.cli.opened import DataDir, ProjectDir, err, opened, out, reason_of
 
 if TYPE_CHECKING:
     from orchestration.review.review import Review
 
 
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def ci(
     since: Annotated[
         str, typer.Option(help="What it is to be merged into; compared is with where the branch began.")

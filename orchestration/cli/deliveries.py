@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.main import app
 from orchestration.cli.opened import (
     By,
     DataDir,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from orchestration.delivery.ledger import Outcome
     from orchestration.state.records import Delivery
 
+app = typer.Typer(help="What is sent: plan it, decide on what is held, send again, read back, forget.")
 Partition = Annotated[
     str | None, typer.Option("--partition", help="The partition, as 2022-10-05 (default: the newest).")
 ]
@@ -99,8 +99,8 @@ def reject(
     out.print(said, soft_wrap=True, markup=False)
 
 
-@app.command()
-def deliveries(
+@app.command("list")
+def list_(
     export: Annotated[str | None, typer.Argument(help="One export: its last 20 deliveries.")] = None,
     project: ProjectDir = None,
     data: DataDir = None,
@@ -124,7 +124,7 @@ def deliveries(
 
 
 @app.command()
-def rejected(
+def refusals(
     export: Export,
     partition: OneOrAll = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try them again now, those given up too.")] = False,
@@ -159,7 +159,7 @@ def rejected(
 
 
 @app.command()
-def resync(
+def resend(
     export: Export,
     partition: Partition = None,
     demo_destinations: DemoDestinations = False,
@@ -172,11 +172,11 @@ def resync(
     """
     with opened(project, data, demo_destinations) as here:
         from orchestration.cli.running import show_finished
-        from orchestration.graph.headless import resync as send_again
+        from orchestration.graph.headless import resync
 
         target = here.site.target(export)
         key = here.partition(target, partition)
-        done = send_again(here.desk, target, key)
+        done = resync(here.desk, target, key)
         show_finished(done, out)
     raise typer.Exit(0 if done.success else 1)
 

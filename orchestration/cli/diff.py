@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.environments_made import Named, inside
-from orchestration.cli.main import app
+from orchestration.cli.environments import app
 from orchestration.cli.opened import Json, ProjectDir, opened, out, print_json
 
 

@@ -1,4 +1,4 @@
-"""`sluice export`, `sluice last-mile`: how an export is begun, what it promises, what holds for a time."""
+"""`sluice export …`: how an export is begun, what it promises, what is let pass, what holds for a time."""
 
 import os
 from dataclasses import asdict
@@ -9,12 +9,23 @@ import typer
 from rich.markup import escape
 
 from orchestration.cli.contracts import Form, print_changes
-from orchestration.cli.main import app as main_app
-from orchestration.cli.opened import DataDir, Export, ProjectDir, err, opened, out, print_json, table
+from orchestration.cli.opened import (
+    By,
+    DataDir,
+    Export,
+    ProjectDir,
+    SentPartition,
+    account,
+    err,
+    opened,
+    out,
+    print_json,
+    table,
+)
 from orchestration.core.problems import ProjectError
 
 app = typer.Typer(
-    help="Draft an export file, print the contract of what it delivers, or the JSON Schema of export files."
+    help="Where models go: draft an export file, print what it promises, release a held partition once."
 )
 
 
@@ -174,7 +185,38 @@ def contract(
         raise typer.Exit(1)
 
 
-@main_app.command("last-mile")
+@app.command()
+def release(
+    export: Export,
+    reason: Annotated[str, typer.Option(help="Why it may go out although checks failed.")],
+    until: Annotated[str, typer.Option(help="When this ends if it was not used, as 2026-05-01T06:00 (UTC).")],
+    partition: SentPartition = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all failed, if none."),
+    ] = None,
+    through: Annotated[
+        bool,
+        typer.Option("--through", help="Also on what fails further down, on what is made of these data."),
+    ] = False,
+    by: By = None,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Break the glass: let one partition of one export pass on failed checks, once, on the record."""
+    with opened(project, data) as here:
+        from orchestration.cli.gates import parse_until, show_release
+        from orchestration.graph.releasing import Request
+        from orchestration.graph.releasing import release as record_release
+        from orchestration.operations.asking import key_to_send
+
+        key = key_to_send(here.site.target(export), partition)
+        request = Request(export, key, reason, account(by), parse_until(until), tuple(check or ()), through)
+        recorded = record_release(here.desk, request)
+    show_release(recorded, out)
+
+
+@app.command("last-mile")
 def last_mile(project: ProjectDir = None) -> None:
     """List every filter and mapping in an export file, who answers for it and how long it still holds.
 

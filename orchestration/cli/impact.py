@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.main import app
+from orchestration.cli.main import BESIDE, app
 from orchestration.cli.opened import DataDir, Json, ProjectDir, err, opened, out, print_json
 
 
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def impact(
     names: Annotated[
         list[str] | None,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.main import app as main_app
 from orchestration.cli.opened import By, DataDir, Json, ProjectDir, Reason, account, opened, out, print_json
 
 if TYPE_CHECKING:
     from orchestration.cli.opened import Opened
 
-app = typer.Typer(help="Test channels, see what was not told, and watch the platform from outside.")
+app = typer.Typer(help="What is wrong, who sees to it, and what nobody is told of for a time.")
+alerts_app = typer.Typer(help="Test channels, see what was not told, and watch the platform from outside.")
 
 Number = Annotated[
     str, typer.Argument(metavar="ID", help="The incident's number, as `sluice incidents` says.")
@@ -23,8 +23,8 @@ Number = Annotated[
 For = Annotated[str, typer.Option("--for", help="For how long, as 2h, 30min or 3d.")]
 
 
-@main_app.command()
-def incidents(
+@app.command("list")
+def list_(
     everything: Annotated[bool, typer.Option("--all", help="Also the last 100 that were resolved.")] = False,
     owner: Annotated[str | None, typer.Option(help="Those alone that this owner answers for.")] = None,
     as_json: Json = False,
@@ -53,8 +53,8 @@ def incidents(
     raise typer.Exit(1 if any(item.resolved_at is None for item in found) else 0)
 
 
-@main_app.command()
-def incident(number: Number, as_json: Json = False, project: ProjectDir = None, data: DataDir = None) -> None:
+@app.command()
+def show(number: Number, as_json: Json = False, project: ProjectDir = None, data: DataDir = None) -> None:
     """Show one incident: what is wrong, what to type or click, what waits for it, and what became of it."""
     with opened(project, data) as here:
         from orchestration.cli.incident_tables import as_data, show_incident
@@ -69,7 +69,7 @@ def incident(number: Number, as_json: Json = False, project: ProjectDir = None, 
         show_incident(found, events, messages, here.settings, here.now, out)
 
 
-@main_app.command()
+@app.command()
 def ack(
     number: Number, reason: Reason, by: By = None, project: ProjectDir = None, data: DataDir = None
 ) -> None:
@@ -84,7 +84,7 @@ def ack(
         _send(here)
 
 
-@main_app.command()
+@app.command()
 def unack(
     number: Number,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "",
@@ -102,7 +102,7 @@ def unack(
     _say(f"incident {found.id} is nobody's again")
 
 
-@main_app.command()
+@app.command()
 def snooze(
     number: Number,
     span: For,
@@ -123,7 +123,7 @@ def snooze(
     )
 
 
-@main_app.command()
+@app.command()
 def mute(
     name: Annotated[str, typer.Argument(help="A source, table or export; `exp_*` is all that begin so.")],
     span: For,
@@ -146,7 +146,7 @@ def mute(
     _say(f"{name} is muted until {until:%Y-%m-%d %H:%M} UTC; `sluice unmute {number}` ends it")
 
 
-@main_app.command()
+@app.command()
 def mutes(project: ProjectDir = None, data: DataDir = None) -> None:
     """List what is muted now."""
     with opened(project, data, typed=False) as here:
@@ -156,7 +156,7 @@ def mutes(project: ProjectDir = None, data: DataDir = None) -> None:
     out.print(mutes_table(found) if found else "nothing is muted")
 
 
-@main_app.command()
+@app.command()
 def unmute(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="As `sluice mutes` says.")],
     project: ProjectDir = None,
@@ -170,7 +170,7 @@ def unmute(
     _say(f"mute {number} has ended; what is still wrong is told at the next look")
 
 
-@app.command("test")
+@alerts_app.command("test")
 def try_channel(
     channel: Annotated[
         str, typer.Argument(help="Its name in alerts.yaml; `mail:ada@example.com` an owner's.")
@@ -197,7 +197,7 @@ def try_channel(
     _say(f"{channel} took it" + (f", and calls it {said}" if said else ""))
 
 
-@app.command()
+@alerts_app.command()
 def outbox(
     retry: Annotated[bool, typer.Option("--retry", help="Try all of it now, what was given up too.")] = False,
     project: ProjectDir = None,
@@ -216,7 +216,7 @@ def outbox(
     raise typer.Exit(1 if any(item.last_error for item in found) else 0)
 
 
-@app.command()
+@alerts_app.command()
 def watch(
     minutes: Annotated[int, typer.Option(min=1, help="So long no look at what is wrong may be made.")] = 10,
     project: ProjectDir = None,

@@ -1,43 +1,40 @@
-"""The commands of every day: check, land, run, look, release, serve.
+"""The commands of every day: check, land, run, look, serve.
 
 Belongs here: arguments, tables, exit codes. Does not belong here: work, and how a command opens its
 deployment (`opened`).
 """
 
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from orchestration.cli.exits import CODES
 from orchestration.cli.opened import (
-    By,
     DataDir,
     DemoDestinations,
     Export,
     Json,
     ProjectDir,
-    account,
+    SentPartition,
     err,
-    errors_told,
     opened,
     out,
     print_json,
 )
 from orchestration.core.problems import ProjectError
 
+FIRST, BESIDE = "Begin with these five", "Around them"
 app = typer.Typer(
     name="sluice",
-    help="One Dagster asset graph, from landed file to destination."
-    " Exit codes: 0 all is well, 1 somebody is needed, 2 it could not be asked so.",
+    help=f"From landed file to destination: nothing is sent that was not validated. Exit codes: {CODES}.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
     """Check the folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
     with opened(project, data, typed=False) as here:
@@ -56,7 +53,7 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
     )
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def land(
     source: Annotated[str, typer.Argument(help="The source's name, as its contract says.")],
     paths: Annotated[list[Path], typer.Argument(help="Files, or directories of them.", exists=True)],
@@ -87,7 +84,7 @@ def land(
             ) from None
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def run(
     retry: Annotated[bool, typer.Option("--retry", help="Also run again what has failed.")] = False,
     demo_destinations: DemoDestinations = False,
@@ -106,7 +103,7 @@ def run(
     raise typer.Exit(0 if healthy else 1)
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def status(
     everything: Annotated[
         bool, typer.Option("--all", help="Every partition, not only the newest and the troubled.")
@@ -139,16 +136,10 @@ def status(
         out.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
-Day = Annotated[
-    str | None,
-    typer.Option("--partition", help="The day, as 2022-10-05; none of a model that is not partitioned."),
-]
-
-
-@app.command()
-def gate(
+@app.command(rich_help_panel=FIRST)
+def why(
     export: Export,
-    partition: Day = None,
+    partition: SentPartition = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also each check that was asked for, a line each.")
     ] = False,
@@ -173,84 +164,7 @@ def gate(
     raise typer.Exit(0 if report.open else 1)
 
 
-@app.command()
-def release(
-    export: Export,
-    reason: Annotated[str, typer.Option(help="Why it may go out although checks failed.")],
-    until: Annotated[str, typer.Option(help="When this ends if it was not used, as 2026-05-01T06:00 (UTC).")],
-    partition: Day = None,
-    check: Annotated[
-        list[str] | None,
-        typer.Option(help="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all failed, if none."),
-    ] = None,
-    through: Annotated[
-        bool,
-        typer.Option("--through", help="Also on what fails further down, on what is made of these data."),
-    ] = False,
-    by: By = None,
-    project: ProjectDir = None,
-    data: DataDir = None,
-) -> None:
-    """Break the glass: let one partition of one export pass on failed checks, once, on the record."""
-    with opened(project, data) as here:
-        from orchestration.cli.gates import parse_until, show_release
-        from orchestration.graph.releasing import Request
-        from orchestration.graph.releasing import release as record_release
-        from orchestration.operations.asking import key_to_send
-
-        key = key_to_send(here.site.target(export), partition)
-        request = Request(export, key, reason, account(by), parse_until(until), tuple(check or ()), through)
-        recorded = record_release(here.desk, request)
-    show_release(recorded, out)
-
-
-@app.command()
-def generate(
-    directory: Annotated[Path, typer.Argument(help="Where to write the feed.")],
-    start: Annotated[str, typer.Option(help="First day.")] = "2022-10-03",
-    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 4,
-    stores: Annotated[int, typer.Option(min=1, help="How many stores.")] = 60,
-    products: Annotated[int, typer.Option(min=1, help="How many products.")] = 300,
-    seed: Annotated[int, typer.Option(help="Another number makes another feed.")] = 1,
-    fault: Annotated[
-        list[str] | None, typer.Option(help="feed:day:fault, as inventory:2022-10-05:missing-stores.")
-    ] = None,
-    contacts: Annotated[
-        bool, typer.Option("--contacts", help="With made-up people who answer for the stores.")
-    ] = False,
-) -> None:
-    """Write a deterministic feed of the demo company, in the shape in which Iowa publishes it."""
-    with errors_told():
-        from orchestration.demo.faults import Fault
-        from orchestration.demo.generate import generate_feed
-
-        files = generate_feed(
-            directory,
-            start=date.fromisoformat(start),
-            days=days,
-            stores=stores,
-            products=products,
-            seed=seed,
-            faults=[Fault.parse(text) for text in fault or []],
-            contacts=contacts,
-        )
-    out.print(f"{len(files)} files in {directory}")
-
-
-@app.command()
-def docs(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin.
-
-    Beside them is lineage.html: where each column comes from and where it goes, of the project as it is.
-    """
-    with opened(project, data, typed=False) as here:
-        from orchestration.cli.docs import build
-
-        path = build(here.settings, lambda text: err.print(text, style="yellow", markup=False))
-        out.print(str(path), soft_wrap=True)
-
-
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI, on loopback.")] = 3000,
     demo_destinations: DemoDestinations = False,
@@ -265,7 +179,7 @@ def dev(
     sys.exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def ui(
     port: Annotated[int, typer.Option(help="Port of the UI, on loopback.")] = 3001,
     project: ProjectDir = None,
@@ -277,14 +191,3 @@ def ui(
 
         code = show(here, port)
     sys.exit(code)
-
-
-@app.command()
-def demo(data: DataDir = None) -> None:
-    """Show the whole: four generated days, one of them broken, and its correction."""
-    with opened(None, data, typed=False) as here:
-        from orchestration.cli.running import run_site
-        from orchestration.demo.story import tell
-
-        healthy = tell(here.settings, out, run_site)
-    raise typer.Exit(0 if healthy else 1)

@@ -53,6 +53,12 @@ DemoDestinations = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, all of it, with keys that stay.")]
 Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")]
+SentPartition = Annotated[
+    str | None,
+    typer.Option(
+        "--partition", help="The partition, as 2022-10-05; none of a model that is not partitioned."
+    ),
+]
 By = Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")]
 
 

@@ -9,8 +9,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from orchestration.cli.main import app
-from orchestration.cli.opened import DataDir, ProjectDir, opened, out
+from orchestration.cli.opened import DataDir, ProjectDir, err, opened, out
+
+app = typer.Typer(
+    help="The page of what is wrong and where it came from: serve it, write it as files, Data Docs."
+)
 
 
 @app.command()
@@ -72,7 +75,7 @@ def serve(
 
 
 @app.command()
-def page(
+def write(
     folder: Annotated[
         Path, typer.Option("--out", help="Folder of the pages; what this command wrote there goes.")
     ],
@@ -84,16 +87,29 @@ def page(
         from orchestration.graph.step_log import reading as reading_dagster
         from orchestration.page.pages import Pages
         from orchestration.page.reading import Reading
-        from orchestration.page.written import write
+        from orchestration.page.written import write as write_pages
 
         read = Reading(here.settings)
         read.look()
         with reading_dagster(here.settings) as instance:
             pages = Pages(here.deployment, read, written=True, instance=instance)
             try:
-                count = write(pages, folder.resolve(), out.print)
+                count = write_pages(pages, folder.resolve(), out.print)
             except OSError as error:
                 raise ValueError(
                     f"{folder}: {error.strerror}; expected a folder that can be written to: --out"
                 ) from None
     out.print(f"{count} pages in {folder}: open {folder / 'index.html'}", soft_wrap=True)
+
+
+@app.command("data-docs")
+def data_docs(project: ProjectDir = None, data: DataDir = None) -> None:
+    """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin.
+
+    Beside them is lineage.html: where each column comes from and where it goes, of the project as it is.
+    """
+    with opened(project, data, typed=False) as here:
+        from orchestration.cli.docs import build
+
+        path = build(here.settings, lambda text: err.print(text, style="yellow", markup=False))
+        out.print(str(path), soft_wrap=True)

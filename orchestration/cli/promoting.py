@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.main import app
+from orchestration.cli.environments import app
 from orchestration.cli.opened import DataDir, ProjectDir, opened, out
 
 

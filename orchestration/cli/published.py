@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.main import app
+from orchestration.cli.environments import app
 from orchestration.cli.opened import DataDir, Json, ProjectDir, err, opened, out, print_json
 
 

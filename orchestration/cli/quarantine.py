@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from orchestration.cli.main import app
 from orchestration.cli.opened import DataDir, ProjectDir, opened, out, table
 from orchestration.core.partitions import as_option
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from orchestration.ingestion.raw_table import BadRow
     from orchestration.state.records import Drop
 
+app = typer.Typer(help="What came in: rows that break a contract, fixed rows, earlier drops.")
 Source = Annotated[str, typer.Argument(help="The source's name, as its contract says.")]
 Partition = Annotated[
     str, typer.Option("--partition", help="The partition, as 2022-10-05; none for a snapshot.")
@@ -70,8 +70,15 @@ def replay(
         _registered(mending.replay(here.deployment, contract, mending.key_of(contract, partition), file))
 
 
-def take_back(source: str, drop: int, partition: str, project: Path | None, data: Path | None) -> None:
-    """Take a partition back to an earlier drop of it, from the originals: `sluice restore SOURCE --drop`."""
+@app.command()
+def restore(
+    source: Source,
+    drop: Annotated[int, typer.Option(help="Which drop of the partition to take it back to, from 1.")],
+    partition: Partition = "",
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Take a partition of a source back to an earlier drop of it, from the originals: a new drop."""
     with opened(project, data) as here:
         from orchestration.operations import mending
 

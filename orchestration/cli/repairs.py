@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.main import app
 from orchestration.cli.opened import DataDir, DemoDestinations, ProjectDir, opened, out
 from orchestration.core.partitions import place
 
 if TYPE_CHECKING:
     from orchestration.graph.headless import JudgedCheck
 
+app = typer.Typer(help="Build partitions of a table anew, or judge them again.")
 First = Annotated[str, typer.Option("--from", help="The first partition, as 2022-10-03.")]
 Last = Annotated[str, typer.Option("--to", help="The last partition; --from alone is one.")]
 _MOST_KEYS_SHOWN = 3

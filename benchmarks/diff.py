@@ -1,4 +1,4 @@
-"""What it takes to tell a thousandth of ten million rows that is another: a bare join, `sluice diff`.
+"""What it takes to tell a thousandth of ten million rows that is another: a bare join, `sluice env diff`.
 
 Goal: 1.5 times the bare join, which reads the environment's table and the published Delta table, joins them
 by key and counts rows that are added, removed and changed in any column. The comparison also counts by
@@ -105,7 +105,7 @@ def main() -> None:
         name: {measure: min(one[measure] for one in found) for measure in found[0]}
         for name, found in taken.items()
     }
-    for label, name in (("bare join", "bare"), ("sluice diff", "ours")):
+    for label, name in (("bare join", "bare"), ("sluice env diff", "ours")):
         found = best[name]
         print(
             f"{label:11}  {found['seconds']:6.2f} s {found['peak_mb']:7,.0f} MB"

@@ -1,4 +1,4 @@
-"""`sluice backup`, `sluice backup verify`, `sluice restore`.
+"""`sluice backup create …`: make, verify and restore backups.
 
 Belongs here: arguments and what is printed. Does not belong here: work (`operations.backup`).
 """
@@ -86,8 +86,8 @@ def verify(
         _show_left_out(manifest)
     else:
         out.print(
-            f"the next `sluice backup {folder.path}` writes anew what the deployment has still: then verify"
-            " again, this one as well",
+            f"the next `sluice backup create {folder.path}` writes anew what the deployment has still: then"
+            " verify again, this one as well",
             style="yellow", markup=False, soft_wrap=True,
         )  # fmt: skip
     shown = table("backups", "name", "#files", "#bytes")
@@ -121,7 +121,7 @@ def restore(
 ) -> None:
     """Bring a backup back into empty places, and replay the erasures since; nothing is sent afterwards.
 
-    Each export waits until `sluice reconcile --restored` has looked at its destination.
+    Each export waits until `sluice delivery reconcile --restored` has looked at its destination.
     """
     with opened(project, into or data, half_restored=True) as here:
         from orchestration.operations.backup.folder import Folder
@@ -145,8 +145,8 @@ def restore(
         )  # fmt: skip
     _show_left_out(done.manifest)
     out.print(
-        f"nothing is sent before it was looked at: `sluice reconcile --restored` compares the destinations of"
-        f" {len(done.exports):,} exports",
+        "nothing is sent before it was looked at: `sluice delivery reconcile --restored` compares the"
+        f" destinations of {len(done.exports):,} exports",
         style="yellow", soft_wrap=True,
     )  # fmt: skip
 

@@ -147,7 +147,9 @@ def refusals(
         hidden = {target.export.field(column) for column in target.classified}
         out.print(rejected_table(export, found, target.export.key_fields, hidden))
         if not retry:
-            out.print(f"to try them now: sluice rejected {export} --retry; or mend them in the model")
+            out.print(
+                f"to try them now: sluice delivery refusals {export} --retry; or mend them in the model"
+            )
             return
         from orchestration.cli.running import show_finished
         from orchestration.graph.headless import retry_refused
@@ -349,7 +351,7 @@ def reconcile(
             kind = target.export.spec.destination.type
             raise ValueError(
                 f"`{export}`: a destination of type {kind} cannot be read back; after a restore, a person"
-                f" looks there: `sluice reconcile {export} --looked-at --reason …`"
+                f" looks there: `sluice delivery reconcile {export} --looked-at --reason …`"
             )
         key = here.partition(target, partition)
         done = reconcile_alone(here.desk, target, key)
@@ -364,7 +366,9 @@ def _show_outcome(outcome: "Outcome") -> None:
 
     out.print(f"{_named(outcome.delivery)}: {said_of(outcome)}", soft_wrap=True, markup=False)
     if outcome.refused:
-        out.print(f"{len(outcome.refused):,} rows were refused: sluice rejected {outcome.delivery.export}")
+        out.print(
+            f"{len(outcome.refused):,} rows were refused: sluice delivery refusals {outcome.delivery.export}"
+        )
     if outcome.too_many_refused:
         raise typer.Exit(1)
 

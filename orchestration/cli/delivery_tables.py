@@ -126,7 +126,7 @@ def to_type(delivery: Delivery) -> str:
     match delivery.status:
         case DeliveryStatus.HELD:
             short = delivery.delivery_id[:12]
-            return f"sluice approve {short} --reason …, or sluice reject {short} --reason …"
+            return f"sluice delivery approve {short} --reason …, or sluice delivery reject {short} --reason …"
         case DeliveryStatus.APPROVED if delivery.kind is not DeliveryKind.REDELIVER:
             return "sluice run"
         case DeliveryStatus.APPROVED:
@@ -134,7 +134,7 @@ def to_type(delivery: Delivery) -> str:
         case DeliveryStatus.PLANNED | DeliveryStatus.SENDING:
             return f"{_sends(delivery)}, unless its run is at work"
         case _ if delivery.refused:
-            return f"sluice rejected {delivery.export}{option}"
+            return f"sluice delivery refusals {delivery.export}{option}"
         case _:
             return ""
 
@@ -146,10 +146,10 @@ def _sends(delivery: Delivery) -> str:
         case DeliveryKind.CHANGE:
             return "sluice run --retry"
         case DeliveryKind.RESYNC:
-            return f"sluice resync {delivery.export}{option}"
+            return f"sluice delivery resend {delivery.export}{option}"
         case DeliveryKind.REDELIVER:
             moment = moment_of(delivery).isoformat()
-            return f"sluice redeliver {delivery.export} --on {moment}{option} --reason …"
+            return f"sluice delivery redeliver {delivery.export} --on {moment}{option} --reason …"
 
 
 def rejected_table(

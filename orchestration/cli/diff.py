@@ -1,4 +1,4 @@
-"""`sluice diff`: an environment beside production, in rows, columns and destination fields.
+"""`sluice env diff`: an environment beside production, in rows, columns and destination fields.
 
 Belongs here: arguments and exit codes. Does not belong here: the answer, and how it is written (`comparing`).
 """
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.environments_made import Named, inside
 from orchestration.cli.environments import app
+from orchestration.cli.environments_made import Named, inside
 from orchestration.cli.opened import Json, ProjectDir, opened, out, print_json
 
 

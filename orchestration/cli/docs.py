@@ -1,4 +1,4 @@
-"""GX Data Docs and the page of columns, made for a reader by `sluice docs`."""
+"""GX Data Docs and the page of columns, made for a reader by `sluice page data-docs`."""
 
 from collections.abc import Callable
 from contextlib import closing

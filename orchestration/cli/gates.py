@@ -1,4 +1,4 @@
-"""`sluice gate` and `sluice release`: what holds a partition of an export, and letting it pass."""
+"""`sluice why` and `sluice export release`: what holds a partition of an export, and letting it pass."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -33,7 +33,7 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
         out.print(f"  → {step.fix}", markup=False, soft_wrap=True)
     if report.releasable:
         option = as_option(report.partition_key)
-        let_pass = f"`sluice release {export}{option} --reason WHY --until WHEN`"
+        let_pass = f"`sluice export release {export}{option} --reason WHY --until WHEN`"
         out.print(f"to let it pass as it is, once: {let_pass}", markup=False, style="dim", soft_wrap=True)
     if left := len(report.closed_by) - len(report.reasons):
         out.print(f"{left} more links are broken, which this repairs as well", markup=False, style="dim")

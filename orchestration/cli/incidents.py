@@ -1,4 +1,4 @@
-"""`sluice incidents`, `incident`, `ack`, `unack`, `snooze`, `mute`, `mutes`, `unmute`, `alerts …`.
+"""`sluice incident show …` and `sluice alerts …`: what is wrong, and who is told.
 
 Belongs here: arguments and what is printed. Does not belong here: work (`incidents`), tables
 (`incident_tables`).
@@ -18,7 +18,7 @@ app = typer.Typer(help="What is wrong, who sees to it, and what nobody is told o
 alerts_app = typer.Typer(help="Test channels, see what was not told, and watch the platform from outside.")
 
 Number = Annotated[
-    str, typer.Argument(metavar="ID", help="The incident's number, as `sluice incidents` says.")
+    str, typer.Argument(metavar="ID", help="The incident's number, as `sluice incident list` says.")
 ]
 For = Annotated[str, typer.Option("--for", help="For how long, as 2h, 30min or 3d.")]
 
@@ -48,7 +48,7 @@ def list_(
         out.print(incidents_table(found, here.now))
     else:
         out.print(
-            "no incident" + ("" if everything else " is open; `sluice incidents --all` lists older ones")
+            "no incident" + ("" if everything else " is open; `sluice incident list --all` lists older ones")
         )
     raise typer.Exit(1 if any(item.resolved_at is None for item in found) else 0)
 
@@ -80,7 +80,10 @@ def ack(
 
         found = open_incident(here.deployment.store, number)
         acknowledge(here.deployment.store, found.id, account(by), reason, here.now)
-        _say(f"incident {found.id} is acknowledged by {account(by)}; `sluice unack {found.id}` takes it back")
+        _say(
+            f"incident {found.id} is acknowledged by {account(by)};"
+            f" `sluice incident unack {found.id}` takes it back"
+        )
         _send(here)
 
 
@@ -119,7 +122,8 @@ def snooze(
         found, until = open_incident(here.deployment.store, number), here.now + span_of(span)
         record(here.deployment.store, found.id, until, account(by), reason, here.now)
     _say(
-        f"incident {found.id} is snoozed until {until:%Y-%m-%d %H:%M} UTC; `sluice unack {found.id}` ends it"
+        f"incident {found.id} is snoozed until {until:%Y-%m-%d %H:%M} UTC; `sluice incident unack"
+        f" {found.id}` ends it"
     )
 
 
@@ -143,7 +147,7 @@ def mute(
         )
         until = here.now + span_of(span)
         number = here.deployment.store.incidents.mute(Mute(selector, here.now, until, reason, account(by)))
-    _say(f"{name} is muted until {until:%Y-%m-%d %H:%M} UTC; `sluice unmute {number}` ends it")
+    _say(f"{name} is muted until {until:%Y-%m-%d %H:%M} UTC; `sluice incident unmute {number}` ends it")
 
 
 @app.command()
@@ -158,7 +162,7 @@ def mutes(project: ProjectDir = None, data: DataDir = None) -> None:
 
 @app.command()
 def unmute(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="As `sluice mutes` says.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="As `sluice incident mutes` says.")],
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
@@ -166,7 +170,7 @@ def unmute(
     with opened(project, data) as here:
         known = {item.id for item in here.deployment.store.incidents.mutes()}
         if number not in known or not here.deployment.store.incidents.unmute(number, here.now):
-            raise ValueError(f"no mute {number} that has not ended; `sluice mutes` lists them")
+            raise ValueError(f"no mute {number} that has not ended; `sluice incident mutes` lists them")
     _say(f"mute {number} has ended; what is still wrong is told at the next look")
 
 

@@ -1,4 +1,4 @@
-"""`sluice serve` and `sluice page`: what is wrong, and each partition's way, for a browser."""
+"""`sluice page write …`: what is wrong, and each partition's way, for a browser."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""`sluice promote`: what is work becomes production's, in the working tree.
+"""`sluice env promote`: what is work becomes production's, in the working tree.
 
 Belongs here: arguments, and what is said. Does not belong here: what moves (`project.promoting`).
 """
@@ -49,7 +49,7 @@ def promote(
             if other != model or dry_run:
                 raise ValueError(
                     f"the promotion of `{other}` was begun and has not ended; expected that it ends first;"
-                    f" `sluice promote {other}`"
+                    f" `sluice env promote {other}`"
                 )
             for line in end_begun(here.settings):
                 out.print(line, markup=False, soft_wrap=True)

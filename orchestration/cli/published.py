@@ -1,4 +1,4 @@
-"""`sluice publish`: what is validated, for all who read Delta tables."""
+"""`sluice env publish`: what is validated, for all who read Delta tables."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`sluice quarantine`, `sluice replay` and `sluice restore`: rows that were not taken, and earlier drops."""
+"""`sluice source …`: rows that were not taken, and earlier drops."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def quarantine(
             key = mending.key_of(contract, partition)
             written = mending.export_quarantined(here.deployment, contract, key, export)
             out.print(f"{written.rows} rows in {written.file}; mend the values, and then", soft_wrap=True)
-            again = f"  sluice replay {source} {written.file}{as_option(partition)}"
+            again = f"  sluice source replay {source} {written.file}{as_option(partition)}"
             out.print(again, soft_wrap=True, markup=False)
             return
         from orchestration.ingestion.raw_table import bad_rows
@@ -56,7 +56,7 @@ def quarantine(
 def replay(
     source: Source,
     file: Annotated[
-        Path, typer.Argument(help="What `sluice quarantine --export` wrote, mended.", exists=True)
+        Path, typer.Argument(help="What `sluice source quarantine --export` wrote, mended.", exists=True)
     ],
     partition: Partition = "",
     project: ProjectDir = None,

@@ -1,4 +1,4 @@
-"""`sluice rerun`, `judge`, `outdated`: what people do about a gate that is closed."""
+"""`sluice table …`: what people do about a gate that is closed."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -90,7 +90,7 @@ def judge(
         more = f" and {len(ready) - _MOST_KEYS_SHOWN} more" if len(ready) > _MOST_KEYS_SHOWN else ""
         out.print(f"ready to be sent: {names}{more}; `sluice run --retry` sends them", markup=False)
     if not judged.checks and not judged.failures:
-        out.print("nothing of it is there to be judged; `sluice rerun` builds it", style="red")
+        out.print("nothing of it is there to be judged; `sluice table rerun` builds it", style="red")
     said_no = judged.failures or not judged.checks or any(item.blocking for item in failed)
     raise typer.Exit(1 if said_no else 0)
 
@@ -118,7 +118,7 @@ def outdated(project: ProjectDir = None, data: DataDir = None) -> None:
     for lack in lacking:
         out.print(str(lack), markup=False, soft_wrap=True)
     if found or lacking:
-        out.print("`sluice rerun --outdated` builds them anew, after saying what that is")
+        out.print("`sluice table rerun --outdated` builds them anew, after saying what that is")
     else:
         out.print(NOTHING_OUTDATED)
     raise typer.Exit(1 if found or lacking else 0)

@@ -1,4 +1,4 @@
-"""`sluice reconcile --restored` and `--looked-at`: what lets exports go again after a restore.
+"""`sluice delivery reconcile --restored` and `--looked-at`: what lets exports go again after a restore.
 
 Belongs here: what is printed. Does not belong here: what waits (`operations.restored`).
 """

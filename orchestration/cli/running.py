@@ -71,7 +71,7 @@ def tell(desk: "Desk", out: Console) -> None:
     for root in (*found.opened, *found.reopened) if found else ():
         if item := open_.get((root.kind, root.name, root.partition_key)):
             what = item.findings[0]["what"]
-            said = f"incident {item.id} opened: {root}; `sluice incident {item.id}`\n  {what}"
+            said = f"incident {item.id} opened: {root}; `sluice incident show {item.id}`\n  {what}"
             out.print(said, style="yellow", markup=False, soft_wrap=True)
     for root in found.resolved if found else ():
         out.print(f"incident resolved: {root}", style="dim", markup=False, soft_wrap=True)

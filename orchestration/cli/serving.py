@@ -68,7 +68,7 @@ def _page(
         server = PageServer(deployment, Reading(settings, project), Door(), port=port)
     except (OSError, OverflowError):
         out.print(
-            f"the page is not served: port {port} is in use; `sluice serve --port` serves it on another",
+            f"the page is not served: port {port} is in use; `sluice page serve --port` serves it on another",
             style="yellow",
         )
         return nullcontext(), None

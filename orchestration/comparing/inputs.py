@@ -135,7 +135,7 @@ class Inputs:
         """
         what, again = (
             named(*place),
-            f"in production type `sluice rerun {place[0]}{as_option(place[1])}`, then",
+            f"in production type `sluice table rerun {place[0]}{as_option(place[1])}`, then",
         )
         if published.build.inputs is None:
             yield f"production did not keep what it has built {what} from; {again} {self._anew}"

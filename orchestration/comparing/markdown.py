@@ -1,4 +1,4 @@
-"""The answer of `sluice diff` as a comment on a pull request."""
+"""The answer of `sluice env diff` as a comment on a pull request."""
 
 import json
 from collections import Counter

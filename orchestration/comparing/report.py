@@ -1,4 +1,4 @@
-"""What `sluice diff` says: an environment's tables and exports beside what production has published.
+"""What `sluice env diff` says: an environment's tables and exports beside what production has published.
 
 Its fields are the JSON that the command prints, with a schema in docs/diff.schema.json: one is added, none is
 taken away or renamed without a new `version`. Belongs here: that form. Does not belong here: finding it

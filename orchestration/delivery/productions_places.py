@@ -66,7 +66,7 @@ def _published_places(deployment: Deployment) -> Collection[str]:
         f"{area.url} does not say what is production's ({why})",
         "the shelf that production publishes to, which can be read from here",
         "set SLUICE_PUBLISHED_URL to the same as in production; if nothing was published yet, type `sluice"
-        " publish` there; then type here `sluice run --retry`",
+        " env publish` there; then type here `sluice run --retry`",
     )
 
 

@@ -84,7 +84,7 @@ class Reconciled:
         return (
             f"{where}: {', '.join(f'{count:,} {what}' for what, count in found.items() if count)}, of"
             f" {self.ours:,} acknowledged rows; find out who changes them, then"
-            f" `sluice resync {self.export}{option}`"
+            f" `sluice delivery resend {self.export}{option}`"
         )
 
 
@@ -143,7 +143,7 @@ def _read_and_compared(
             strict = order.mode in (Mode.MIRROR, Mode.SNAPSHOT)
             return Reconciled(order.export, order.scope, 0, rows, "", "", foreign=rows, strict=strict)
         if held.key != order.key:
-            again = f"sluice resync {order.export}{as_option(order.scope)}"
+            again = f"sluice delivery resend {order.export}{as_option(order.scope)}"
             raise OfNoUse(
                 f"`{order.export}` was delivered under the key ({', '.join(held.key)}), and its file says"
                 f" ({', '.join(order.key)})",

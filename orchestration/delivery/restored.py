@@ -1,10 +1,10 @@
 """What was restored from a backup sends nothing to a scope before that was reconciled with its destination.
 
 The records of a backup end with the backup: what was sent later is at the destination, and nobody here knows
-of it. So each scope is looked at once after a restore. Where the destination can be read, `sluice reconcile`
-looks: a scope that holds what the records say may be sent to again; another only by a resync, which sends
-everything anew and is what the records begin with. Where it cannot be read, a person looks and says so; so
-too where what was sent stays (`append`), and the look has found more than the records say.
+of it. So each scope is looked at once after a restore. Where the destination can be read, `sluice delivery
+reconcile` looks: a scope that holds what the records say may be sent to again; another only by a resync,
+which sends everything anew and is what the records begin with. Where it cannot be read, a person looks and
+says so; so too where what was sent stays (`append`), and the look has found more than the records say.
 
 A partition of time that begins after the restore was sent by nobody, and needs no look.
 
@@ -45,13 +45,15 @@ class Waiting:
     def fix(self) -> str:
         """What to type."""
         if self.finding is not None and not self.by_hand:
-            return f"`sluice resync {self.export}{as_option(self.scope)}`, which sends everything anew"
+            return (
+                f"`sluice delivery resend {self.export}{as_option(self.scope)}`, which sends everything anew"
+            )
         if not self.by_hand:
-            return f"`sluice reconcile {self.export}{as_option(self.scope)}`"
+            return f"`sluice delivery reconcile {self.export}{as_option(self.scope)}`"
         return (
             f"look at what the destination has since {self.restore.taken_at:%Y-%m-%d %H:%M} UTC, and take out"
             " what must not come twice; then"
-            f" `sluice reconcile {self.export}{as_option(self.scope)} --looked-at --reason …`"
+            f" `sluice delivery reconcile {self.export}{as_option(self.scope)} --looked-at --reason …`"
         )
 
     @property
@@ -73,11 +75,11 @@ class Waiting:
                 why = f"{self.finding.said}; what was appended since must not come twice"
             return (
                 f"{self.restore}: {why}; look at its destination, then"
-                f" `sluice reconcile {self.export} --looked-at --reason …`"
+                f" `sluice delivery reconcile {self.export} --looked-at --reason …`"
             )
         if self.finding is not None:
             return f"{self.said}; {self.fix}"
-        return f"{self.restore}, and not looked at since: `sluice reconcile --restored`"
+        return f"{self.restore}, and not looked at since: `sluice delivery reconcile --restored`"
 
     @property
     def error(self) -> NotReconciled:

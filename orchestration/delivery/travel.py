@@ -116,14 +116,15 @@ def redeliver_order(engine: DeliveryEngine, order: Order, moment: datetime) -> O
         raise DeliveryError(
             f"`{order.export}` is delivered with `mode: append`",
             "a mode that changes or removes what is there: upsert, mirror or snapshot",
-            f"`sluice content {order.export} --on … --to rows.parquet` gives the rows; mend it over there",
+            f"`sluice delivery content {order.export} --on … --to rows.parquet` gives the rows; mend it over"
+            " there",
         )
     then = engine.ledger.store.deliveries.layers(order.export, order.scope, until=moment)
     if not then:
         where = f" [{order.scope}]" if order.scope else ""
         raise NothingHeld(
             f"nothing of `{order.export}`{where} had been delivered at {moment:%Y-%m-%d %H:%M:%S} UTC;"
-            f" `sluice deliveries {order.export}` shows when that was"
+            f" `sluice delivery list {order.export}` shows when that was"
         )
     if order.latest_only:  # the content is that of the partition that was the newest then
         order = replace(order, partition_key=then[-1].partition_key)

@@ -178,12 +178,13 @@ def _read(shard: Shard) -> Iterator[Any]:
                 raise DeliveryError(
                     f"the plan's file {shard.path.name} has {file.metadata.num_rows} rows",
                     f"{shard.rows} rows, as planned",
-                    "put the file back from a backup, or `sluice resync` the export: it is planned anew",
+                    "put the file back from a backup, or `sluice delivery resend` the export: it is planned"
+                    " anew",
                 )
             yield from file.iter_batches(batch_size=_READ_ROWS)
     except (OSError, arrow.ArrowException) as error:
         raise DeliveryError(
             f"the plan's file {shard.path.name} cannot be read: {error}",
             "the file as it was written",
-            "put the file back from a backup, or `sluice resync` the export: it is planned anew",
+            "put the file back from a backup, or `sluice delivery resend` the export: it is planned anew",
         ) from error

@@ -85,8 +85,8 @@ def make(
             )
         if (catalogue := shelf.newest()) is None:
             raise NotUsable(
-                f"nothing is published on {shelf.area.url}; expected a catalogue; type `sluice publish` where"
-                " production runs"
+                f"nothing is published on {shelf.area.url}; expected a catalogue; type `sluice env publish`"
+                " where production runs"
             )
         rules = project.environments.scratch
         spans = _spans(project, catalogue, days or rules.days, first, last)

@@ -233,7 +233,7 @@ class GateReport:
                 }
             )
             if len(keys) > 1:
-                return f"`sluice rerun {item.relation} --from {keys[0]} --to {keys[-1]}`"
+                return f"`sluice table rerun {item.relation} --from {keys[0]} --to {keys[-1]}`"
         return item.fix
 
     @property
@@ -291,8 +291,8 @@ def _step(fix: str, findings: Sequence[Finding]) -> Step:
 
 
 def _rerun(relation: str, key: str) -> str:
-    return f"sluice rerun {relation}" + (f" --partition {key}" if key else "")
+    return f"sluice table rerun {relation}" + (f" --partition {key}" if key else "")
 
 
 def _judge(relation: str, key: str) -> str:
-    return f"sluice judge {relation}" + (f" --from {key} --to {key}" if key else "")
+    return f"sluice table judge {relation}" + (f" --from {key} --to {key}" if key else "")

@@ -101,7 +101,7 @@ def _below(catalogue: Catalogue, relation: Relation, fields: int, url: str) -> I
     if url:
         yield f"[Each way, step by step]({url.rstrip('/')}/{LINEAGE_PAGE}{address(name)})"
     else:
-        yield f"Each way, step by step: `{LINEAGE_PAGE}{address(name)}`, which `sluice docs` makes."
+        yield f"Each way, step by step: `{LINEAGE_PAGE}{address(name)}`, which `sluice page data-docs` makes."
 
 
 def fields_schema(catalogue: Catalogue, relation: Relation, types: dict[str, str]) -> dict[str, Any]:

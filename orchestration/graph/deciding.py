@@ -38,7 +38,8 @@ def approve(
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and outdated:
         raise NotDecidable(
             f"delivery {_short(delivery)} was planned of data that are built anew since: the next run makes"
-            f" another plan; `sluice plan {delivery.export}{as_option(delivery.partition_key)}` shows it"
+            f" another plan; `sluice delivery plan {delivery.export}{as_option(delivery.partition_key)}`"
+            " shows it"
         )
     ended = expired(target.export, desk.deployment.settings.project_dir, datetime.now(UTC).date())
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and ended:
@@ -109,15 +110,15 @@ def _require_todays(desk: Desk, target: Target, delivery: Delivery) -> None:
     )
     if delivery.kind is DeliveryKind.REDELIVER:
         raise NotDecidable(
-            f"{made}; `sluice redeliver {delivery.export} --on {moment_of(delivery).isoformat()}{option}"
-            " --reason …` plans it anew"
+            f"{made}; `sluice delivery redeliver {delivery.export} --on"
+            f" {moment_of(delivery).isoformat()}{option} --reason …` plans it anew"
         )
-    again = f"sluice resync {delivery.export}{option}"
+    again = f"sluice delivery resend {delivery.export}{option}"
     if delivery.kind is DeliveryKind.CHANGE:
         again = "sluice run --retry"
     raise NotDecidable(
-        f"{made}; `{again}` plans it anew, and sends it if it may go; `sluice plan {delivery.export}{option}`"
-        " shows that plan"
+        f"{made}; `{again}` plans it anew, and sends it if it may go; `sluice delivery plan"
+        f" {delivery.export}{option}` shows that plan"
     )
 
 
@@ -128,12 +129,13 @@ def _why_not(deployment: Deployment, delivery: Delivery) -> str:
             known = deployment.store.deliveries.of_export(delivery.export, delivery.scope)
             later = [item for item in known if item.id > delivery.id]
             by = f" by {_short(later[0])}, which is {later[0].status}" if later else ""
-            return f"{name} is superseded{by}; `sluice deliveries {delivery.export}` lists them"
+            return f"{name} is superseded{by}; `sluice delivery list {delivery.export}` lists them"
         case DeliveryStatus.APPROVED | DeliveryStatus.REJECTED:
             return f"{name} is {delivery.status} already, by {delivery.decided_by}: {delivery.decision}"
         case DeliveryStatus.ACKNOWLEDGED:
             return (
-                f"{name} was sent, {_moment(delivery)}; `sluice redeliver` goes back to what was there before"
+                f"{name} was sent, {_moment(delivery)}; `sluice delivery redeliver` goes back to what was"
+                " there before"
             )
         case DeliveryStatus.SENDING:
             return f"{name} is being sent"

@@ -57,7 +57,7 @@ def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
             "all days at a glance: Execution history of": dg.MetadataValue.url(
                 check_address("/".join(key.path), GATE_CHECK)
             ),
-            "to type, for every check": f"sluice gate {export}{option} --all",
+            "to type, for every check": f"sluice why {export}{option} --all",
         },
     )
 
@@ -101,7 +101,7 @@ def delivery_result(key: dg.AssetKey, export: Export, outcome: Outcome) -> dg.As
     if outcome.refused:
         notes.append(
             f"the destination refused {len(outcome.refused):,} of {delivery.shard_rows:,} rows; they are"
-            f" tried again with the next delivery: `sluice rejected {export.name}`"
+            f" tried again with the next delivery: `sluice delivery refusals {export.name}`"
         )
         metadata["refused"] = refusals_table(outcome.refused)
     if outcome.waiting:
@@ -109,7 +109,7 @@ def delivery_result(key: dg.AssetKey, export: Export, outcome: Outcome) -> dg.As
     if outcome.given_up:
         notes.append(
             f"{outcome.given_up:,} rows are given up, after {export.spec.refusals.attempts} tries:"
-            f" `sluice rejected {export.name}`; mend them in the model, and they are tried anew"
+            f" `sluice delivery refusals {export.name}`; mend them in the model, and they are tried anew"
         )
     today = datetime.now(UTC).date()
     notes += [f"last mile: {text}" for text in export.last_mile_warnings(today)]
@@ -141,12 +141,12 @@ def problem_result(
             "changed": delivery.changed,
             "removed": delivery.removed,
             "unchanged": delivery.unchanged,
-            "to look at it": f"sluice plan {delivery.export}{as_option(delivery.partition_key)}",
+            "to look at it": f"sluice delivery plan {delivery.export}{as_option(delivery.partition_key)}",
         }
         if isinstance(problem, DeliveryHeld):
             metadata["held by"] = text_table(("limit",), [(reason,) for reason in delivery.reasons])
             for word in ("approve", "reject"):
-                metadata[f"to {word}"] = f"sluice {word} {delivery.delivery_id} --reason '…'"
+                metadata[f"to {word}"] = f"sluice delivery {word} {delivery.delivery_id} --reason '…'"
     return dg.AssetCheckResult(
         check_name=DELIVERY_CHECK,
         asset_key=key,
@@ -194,6 +194,6 @@ def said_of(outcome: Outcome) -> str:
 
 
 def refusals_table(refused: tuple[Refused, ...]) -> dg.TableMetadataValue:
-    """Return refused rows with the vendor's words; the keys are told by `sluice rejected`."""
+    """Return refused rows with the vendor's words; the keys are told by `sluice delivery refusals`."""
     rows = [(str(item.row), item.code, item.said) for item in refused[:_SHOWN_REFUSALS]]
     return text_table(("row of the delivery", "code", "what the vendor said"), rows)

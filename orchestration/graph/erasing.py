@@ -1,4 +1,4 @@
-"""`sluice forget`: an erasure request, export by export, with a record of each.
+"""`sluice delivery forget`: an erasure request, export by export, with a record of each.
 
 Belongs here: which exports it concerns, and telling Dagster. Does not belong here: what is done to one
 (`delivery.erasure`).

@@ -136,7 +136,7 @@ def _export_asset(site: Site, target: Target, partitions_of: PartitionsOf) -> dg
                 description=(
                     f"{where}: the destination refused {len(outcome.refused):,} of"
                     f" {outcome.delivery.shard_rows:,} rows, more than the export tolerates; the others"
-                    f" arrived. `sluice rejected {export.name}` shows them with the vendor's words"
+                    f" arrived. `sluice delivery refusals {export.name}` shows them with the vendor's words"
                 ),
                 allow_retries=False,
             )

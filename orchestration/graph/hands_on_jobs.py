@@ -145,15 +145,15 @@ def hands_on_jobs(site: Site) -> list[dg.JobDefinition]:
     made = partial(_job, run_executor(site.deployment))
     return [
         made("rerun", rerun_op, "Builds partitions of a table anew, with their checks and all that is made of"
-             " them, and sends the exports below; the same as `sluice rerun`."),
+             " them, and sends the exports below; the same as `sluice table rerun`."),
         made("release", release_op, "Lets one partition of one export pass on failed checks, once, on the"
-             " record; the same as `sluice release`."),
+             " record; the same as `sluice export release`."),
         made("approve", approve_op, "Lets a delivery go that is held past a limit: that very plan, at once;"
-             " the same as `sluice approve`."),
+             " the same as `sluice delivery approve`."),
         made("reject", reject_op, "Lets a held delivery never go: nothing of its partition is sent until the"
-             " data are others; the same as `sluice reject`."),
+             " data are others; the same as `sluice delivery reject`."),
         made("resync", resync_op, "Sends every row of a partition again, whatever the destination"
-             " acknowledged; the same as `sluice resync`."),
+             " acknowledged; the same as `sluice delivery resend`."),
     ]  # fmt: skip
 
 

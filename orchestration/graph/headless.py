@@ -124,7 +124,7 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
         if not runs:
             tries.settle(others.values(), lambda _: False)
             for lacking in built_without(desk, built) if built else ():
-                yield Note(f"{lacking}; `sluice rerun --outdated` builds it anew")
+                yield Note(f"{lacking}; `sluice table rerun --outdated` builds it anew")
             # What a look has found was held then; a run may have let it go since.
             yield from held_still(desk, held.values())
             return

@@ -167,7 +167,7 @@ def incidents_sensor(site: Site) -> dg.SensorDefinition:
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Finds what is wrong by the records, and tells who answers for it, once: see"
-        " `sluice incidents`.",
+        " `sluice incident list`.",
     )
     def incidents(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         looked = look_at(Desk.of(site, context.instance), context.log.warning, context.log.error)

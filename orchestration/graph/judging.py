@@ -99,7 +99,7 @@ def judge_job(site: Site, checks: TableChecks) -> dg.JobDefinition:
         name=JUDGE_JOB,
         executor_def=run_executor(site.deployment, publish_after(site)),
         description="Judges what tables hold by today's rules, without building them: launch it with the"
-        " table and its partitions, or type `sluice judge TABLE --from KEY --to KEY`.",
+        " table and its partitions, or type `sluice table judge TABLE --from KEY --to KEY`.",
     )
     def job() -> None:
         op()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 # As workspace.yaml names the code location.
 _LOCATION = "sluice"
 _OPS = {"rerun": "rerun_partitions", "judge": "judge_partitions", "release": "release_partition"}
-_COMMAND = re.compile(r"`sluice ((?:rerun|judge) [^`]*)`")
+_COMMAND = re.compile(r"`sluice table ((?:rerun|judge) [^`]*)`")
 
 
 def job_link(advice: str) -> tuple[str, str] | None:

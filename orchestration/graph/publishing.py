@@ -38,7 +38,7 @@ def publish_after(site: Site) -> After:
         except Exception as error:
             # Whatever it is: the data are where they should be, and the next run publishes these as well.
             log.error(
-                f"nothing was published ({type(error).__name__}: {error}); `sluice publish` tries again"
+                f"nothing was published ({type(error).__name__}: {error}); `sluice env publish` tries again"
             )
             return
         for relation, why in done.refused.items():

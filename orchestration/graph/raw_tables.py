@@ -286,7 +286,8 @@ def held_build(deployment: Deployment, table: Table, key: str) -> Build:
     if not newest:
         where = f" --partition {key}" if key else ""
         raise dg.Failure(
-            f"the warehouse does not hold what is on record of it; `sluice rerun {table.relation}{where}`",
+            "the warehouse does not hold what is on record of it; `sluice table rerun"
+            f" {table.relation}{where}`",
             allow_retries=False,
         )
     return newest[-1]

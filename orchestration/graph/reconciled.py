@@ -78,7 +78,8 @@ def _check(deployment: Deployment, target: Target, partitions_of: PartitionsOf) 
         asset=dg.AssetKey(target.export.asset_key),
         name=RECONCILED_CHECK,
         description="The destination, read back, holds what it acknowledged. Run once a day, by"
-        f" `sluice reconcile {target.export.name}`, or here; no delivery waits for it, but after a restore.",
+        f" `sluice delivery reconcile {target.export.name}`, or here; no delivery waits for it, but after a"
+        " restore.",
         blocking=False,
         partitions_def=partitions_of(target.table.partitioning),
     )

@@ -139,7 +139,7 @@ def tells_nobody(deployment: Deployment, *, asks_areas: bool = True) -> NotTheOn
             "a scratch deployment has no connections",
             "the channel `log`, which goes to the output",
         )
-        return NotTheOne(what, expected, "`sluice incidents` shows what is wrong")
+        return NotTheOne(what, expected, "`sluice incident list` shows what is wrong")
     return deployment.kept_back(asks_areas=asks_areas)
 
 

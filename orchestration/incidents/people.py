@@ -30,7 +30,7 @@ def incident_of(store: StateStore, number: str) -> Incident:
             f"{item.id} ({place(item.root_name, item.partition_key)})" for item in store.incidents.open()
         ]
         open_ = f"open are {', '.join(shown[:_NAMED])}" if shown else "none is open"
-        raise ValueError(f"no incident {number}; {open_}; `sluice incidents --all` lists them all")
+        raise ValueError(f"no incident {number}; {open_}; `sluice incident list --all` lists them all")
     return found
 
 

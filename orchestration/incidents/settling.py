@@ -370,7 +370,7 @@ def summary_body(title: str, what: str, deployment: str, dedup_key: str) -> dict
         "title": title,
         "urgency": Urgency.INFO.value,
         "what": what,
-        "fix": "`sluice incidents`",
+        "fix": "`sluice incident list`",
         "source": deployment,
         "facts": {},
         "links": {},

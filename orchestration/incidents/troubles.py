@@ -236,8 +236,8 @@ class _Look:
             short, where = plan.delivery_id[:12], place(plan.export, plan.partition_key)
             what = f"delivery {short} of {where} is past a limit of its file"
             fix = (
-                f"`sluice plan {plan.export}`, then `sluice approve {short} --reason …` or"
-                f" `sluice reject {short} --reason …`"
+                f"`sluice delivery plan {plan.export}`, then `sluice delivery approve {short} --reason …` or"
+                f" `sluice delivery reject {short} --reason …`"
             )
             self._delivery(plan.export, plan.partition_key, TroubleKind.DELIVERY_HELD, what, fix, plan.run_id)
         known = [root for root in self._known if root.kind is RootKind.DELIVERY]
@@ -248,11 +248,13 @@ class _Look:
             root = Root(RootKind.DELIVERY, export, scope)
             if export in self._project.exports and (first > self._deadlines.since or root in self._known):
                 what = f"the destination of {place(export, scope)} refuses rows for good"
-                self._delivery(export, scope, TroubleKind.ROWS_REFUSED, what, f"`sluice rejected {export}`")
+                self._delivery(
+                    export, scope, TroubleKind.ROWS_REFUSED, what, f"`sluice delivery refusals {export}`"
+                )
         for item in [*differing, *self._restored()]:
             if item.export in self._project.exports:
                 where = place(item.export, item.partition_key)
-                fix = f"`sluice reconcile {item.export}{as_option(item.partition_key)}`"
+                fix = f"`sluice delivery reconcile {item.export}{as_option(item.partition_key)}`"
                 what = f"the destination of {where} does not hold what it acknowledged"
                 self._delivery(
                     item.export, item.partition_key, TroubleKind.NOT_RECONCILED, what, fix, item.run_id
@@ -444,6 +446,6 @@ def _releases(site: Site, now: datetime) -> Iterator[Promise]:
                 f"the release of {place(release.export, release.partition_key)}",
                 release.until.astimezone(UTC).date(),
                 site.project.exports[release.export].spec.owner,
-                f"`sluice run`, or release it again: `sluice release {release.export}{option} --reason …"
-                " --until …`",
+                f"`sluice run`, or release it again: `sluice export release {release.export}{option}"
+                " --reason … --until …`",
             )

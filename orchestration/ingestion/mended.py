@@ -139,7 +139,7 @@ class MendedRows:
         """Convert those that may stand in; `original` is what was made of the drop's own files."""
         for row in self._rows:
             if row.target is not None and row.target in original.not_bad:
-                said = "which is not in quarantine; take them from `sluice quarantine --export`"
+                said = "which is not in quarantine; take them from `sluice source quarantine --export`"
                 self._wrong.setdefault(row.own, _said(row.target, said))
         self._find_followers()
         for key in self._judgement.keys:

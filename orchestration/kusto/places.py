@@ -162,7 +162,7 @@ def _digests(area: Area) -> Collection[str]:
     raise SettingsError(
         f"{area.url} does not say what is production's ({why}); expected the shelf that production publishes"
         " to; set SLUICE_PUBLISHED_URL to the same as in production; if nothing was published yet, type"
-        " `sluice publish` there"
+        " `sluice env publish` there"
     )
 
 

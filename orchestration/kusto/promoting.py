@@ -26,7 +26,7 @@ def destination_of(project_dir: Path, kusto: KustoProject, one: KustoObject) -> 
     if above := [name for kind, name in one.reads if (kind, name) in work]:
         raise ValueError(
             f"`{one.name}` reads work: {', '.join(above)}; expected what is production's;"
-            f" `sluice promote {above[0]}` first"
+            f" `sluice env promote {above[0]}` first"
         )
     to = f"{FOLDER}/{one.kind.value}/{Path(one.file).name}"
     if (project_dir / to).exists():

@@ -70,7 +70,7 @@ def reading_problems(
                 yield one.file.problem(
                     place, f"production's `{one.made.name}` names `{key[1]}`, which is work",
                     "what is production's: it alone is deployed there",
-                    f"`sluice promote {work[key]}`, or `git mv {one.file.name}"
+                    f"`sluice env promote {work[key]}`, or `git mv {one.file.name}"
                     f" kusto/work/{one.made.kind.value}`",
                 )  # fmt: skip
         for kind, name, place in one.sources:

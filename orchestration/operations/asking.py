@@ -127,7 +127,7 @@ def delivery_of(deployment: Deployment, name: str) -> Delivery:
     if found is None:
         raise ValueError(
             f"no delivery is called `{name}`, or several are; expected an id or a beginning of one that is"
-            f" unique, {_SHORTEST_NAME} letters or more; `sluice deliveries` lists them"
+            f" unique, {_SHORTEST_NAME} letters or more; `sluice delivery list` lists them"
         )
     return found
 

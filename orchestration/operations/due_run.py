@@ -15,7 +15,7 @@ from orchestration.core.lineage import Partition
 RUN_KEY_TAG = ".dagster/sluice_run_key"
 # What older code wrote; its runs count as ever.
 OLD_RUN_KEY_TAG = "sluice/run_key"
-# A run that a person asked for says by this tag which kind of delivery it makes (`sluice resync`).
+# A run that a person asked for says by this tag which kind of delivery it makes (`sluice delivery resend`).
 KIND_TAG = "sluice/delivery"
 # Which try of what it was asked for a run is, where what is due asked for it.
 TRY_TAG = ".dagster/sluice_try"

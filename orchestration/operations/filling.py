@@ -93,7 +93,7 @@ def fill_partition(
     raise DeliveryError(
         f"{place(table.table, key)}: whenever its function was called, what feeds it was delivered anew",
         "deliveries that rest while it is filled",
-        "look at `sluice deliveries`; it is tried again by itself, or by `sluice run`",
+        "look at `sluice delivery list`; it is tried again by itself, or by `sluice run`",
         nothing_done=True,
     )
 

@@ -110,7 +110,7 @@ def replay(deployment: Deployment, contract: SourceContract, partition_key: str,
     if lacking := [name for name in PLACE_HEADERS if name not in header]:
         raise CannotMend(
             f"{mended}:1: column `{lacking[0]}` is missing; expected the columns of"
-            " `sluice quarantine --export`; export the rows anew and mend that file"
+            " `sluice source quarantine --export`; export the rows anew and mend that file"
         )
     content = mended.read_bytes()
     digest = hashlib.sha256(content).hexdigest()

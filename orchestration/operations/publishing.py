@@ -92,8 +92,8 @@ def forget_published(site: Site, values: Mapping[str, str], *, by: str, reason: 
     done = publishing.publish(concerned, wait_seconds=_PATIENCE)
     if done.refused:
         raise ValueError(
-            f"{', '.join(sorted(done.refused))} could not be published anew; expected that; `sluice publish`"
-            " says why, then ask for the same again"
+            f"{', '.join(sorted(done.refused))} could not be published anew; expected that; `sluice env"
+            " publish` says why, then ask for the same again"
         )
     # What shows the earlier versions may not be used any more: the rows are there still, whoever reads them.
     ended = end_all(publishing.shelf.area, "rows that it shows were forgotten in production")

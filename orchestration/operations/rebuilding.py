@@ -146,7 +146,7 @@ def runs_of(
 def outdated(site: Site) -> list[Outdated]:
     """Return what older SQL has built, as the newest builds on record say, parents first.
 
-    Builds that older code recorded, without their SQL, are not among them: `sluice judge` finds out.
+    Builds that older code recorded, without their SQL, are not among them: `sluice table judge` finds out.
     """
     found: list[Outdated] = []
     for table in site.project.lineage.tables.values():

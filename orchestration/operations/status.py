@@ -191,7 +191,7 @@ def _settled(delivery: Delivery) -> tuple[Standing, str]:
     """Return how a partition stands whose newest version was settled."""
     if delivery.status is DeliveryStatus.OVERTAKEN:
         return Standing.OVERTAKEN, "the destination holds a newer partition"
-    refused = f"; {delivery.refused:,} rows refused: `sluice rejected {delivery.export}`"
+    refused = f"; {delivery.refused:,} rows refused: `sluice delivery refusals {delivery.export}`"
     return Standing.DELIVERED, delivery.location + (refused if delivery.refused else "")
 
 
@@ -220,7 +220,7 @@ def _unsent(
     since = "rebuilt since it was delivered" if key in delivered else "validated, not delivered"
     if plan and waits:
         since = f"delivery {plan.delivery_id[:12]} was held, and is planned anew by today's export file"
-    again = f"sluice rerun {target.table.relation}{as_option(target.table.partition(key))}"
+    again = f"sluice table rerun {target.table.relation}{as_option(target.table.partition(key))}"
     return Standing.READY, f"{since}; `sluice run --retry`, or `{again}`"
 
 
@@ -230,8 +230,8 @@ def _by_people(plan: Delivery) -> tuple[Standing, str]:
     if plan.status is DeliveryStatus.REJECTED:
         return Standing.REJECTED, f"delivery {short} by {plan.decided_by}: {plan.decision}"
     return Standing.HELD, (
-        f"delivery {short}: {'; '.join(plan.reasons)}; `sluice plan {plan.export}`, then"
-        f" `sluice approve {short} --reason …` or `sluice reject {short} --reason …`"
+        f"delivery {short}: {'; '.join(plan.reasons)}; `sluice delivery plan {plan.export}`, then"
+        f" `sluice delivery approve {short} --reason …` or `sluice delivery reject {short} --reason …`"
     )
 
 

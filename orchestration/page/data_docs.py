@@ -1,7 +1,7 @@
 """Data Docs and the page of columns, made anew when somebody asks for them and they are old.
 
-GX stays out of this process: `sluice docs` is run in one of its own. Belongs here: that, and the frame around
-them. Does not belong here: how they are made (`quality.data_docs`), HTTP (`serving`).
+GX stays out of this process: `sluice page data-docs` is run in one of its own. Belongs here: that, and the
+frame around them. Does not belong here: how they are made (`quality.data_docs`), HTTP (`serving`).
 """
 
 import os
@@ -62,7 +62,9 @@ class DataDocs:
     def _refresh(self) -> None:
         """Make the site if there is none or results are newer; where that fails, the old one stays."""
         with self._one_at_a_time:
-            with suppress(StateStoreUnavailable, DBAPIError):  # `sluice docs` says why, on the terminal
+            with suppress(
+                StateStoreUnavailable, DBAPIError
+            ):  # `sluice page data-docs` says why, on the terminal
                 newest = shows_newest(self._deployment.store.results, site_dir(self._settings))
                 if newest and self._shows_project():
                     return
@@ -70,7 +72,7 @@ class DataDocs:
                 if self._stopped:
                     return
                 self._builder = subprocess.Popen(
-                    [sys.executable, "-c", "from orchestration.cli import app; app()", "docs"],
+                    [sys.executable, "-c", "from orchestration.cli import app; app()", "page", "data-docs"],
                     env=os.environ | self._settings.environment(),
                     stdout=subprocess.DEVNULL,  # what goes wrong is told on the terminal, through stderr
                     start_new_session=True,  # a Ctrl-C reaches it through us

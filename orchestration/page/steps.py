@@ -56,7 +56,7 @@ def step(look: Look, name: str, key: str) -> Step:
         known = project.lineage.tables if project is not None else ()
         relation = next((one for one in known if step_of(one) == name), "")
     option = as_option(key)
-    again = [f"sluice rerun {relation}{option}"] if relation else []
+    again = [f"sluice table rerun {relation}{option}"] if relation else []
     commands = ["sluice run --retry", *again] if export or not relation else again
     return Step(relation, export, commands, _variables(look, connection))
 

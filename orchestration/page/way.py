@@ -95,7 +95,7 @@ def way(look: Look, kind: str, name: str, key: str) -> Way:
         fixes += [fix for fix in boxes[-1].fixes if standing == GOOD]
     release = ""
     if kind == EXPORT and report is not None and report.releasable:
-        release = f"sluice release {name}{as_option(key)} --reason WHY --until WHEN"
+        release = f"sluice export release {name}{as_option(key)} --reason WHY --until WHEN"
     return Way(
         kind, name, key, verdict, standing, boxes, fixes, release, in_order(wrong, look),
         _sent_from(look, relation, key) if kind == TABLE else [],
@@ -292,13 +292,13 @@ def _delivery(look: Look, export: str, key: str, deliveries: Sequence[Delivery])
     if newest.status is DeliveryStatus.HELD:
         standing = BAD
         fixes = [
-            f"`sluice plan {export}`, then `sluice approve {short} --reason …` or"
-            f" `sluice reject {short} --reason …`"
+            f"`sluice delivery plan {export}`, then `sluice delivery approve {short} --reason …` or"
+            f" `sluice delivery reject {short} --reason …`"
         ]
     elif newest.status in (DeliveryStatus.SENDING, DeliveryStatus.APPROVED, DeliveryStatus.PLANNED):
         fixes = ["`sluice run --retry`"]
     if newest.refused:
-        fixes.append(f"`sluice rejected {export}`")
+        fixes.append(f"`sluice delivery refusals {export}`")
     return Box(
         "delivery", place(export, key), standing, str(newest.status), _known(facts), (), fixes,
         Place("exports", (export,)), Place("logs", (newest.run_id, step)), look.run_url(newest.run_id, step),

@@ -71,7 +71,7 @@ def direction_problems(
             continue
         of_work = found[0] is Stage.WORK
         other = (
-            f"`sluice promote {name}`"
+            f"`sluice env promote {name}`"
             if of_work
             else f"let it be of a table in {folder_of('dbt_project/models', Stage.WORK)}"
         )
@@ -214,7 +214,7 @@ class _Lint:
     def _reads_work(self, item: _Item, read: _Item) -> Problem:
         kind, name, of = str(item["resource_type"]), str(item["name"]), str(read["name"])
         relation = relation_of(read)
-        first = f"promote `{of}` first (`sluice promote {of}`)"
+        first = f"promote `{of}` first (`sluice env promote {of}`)"
         if read["resource_type"] == "source":
             first = f"move its entry out of {file_of(self._content, read)}"
         if kind in ("model", "seed", "snapshot"):

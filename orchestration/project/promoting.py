@@ -224,7 +224,7 @@ def _require_production_above(manifest: DbtManifest, node: DbtNode) -> None:
         named = ", ".join(f"`{one}`" for one in sorted(above or of_tests))
         raise ValueError(
             f"`{node.name}` {what} {named}, which is work; expected that it reads production alone;"
-            f" `sluice promote {first}` first"
+            f" `sluice env promote {first}` first"
         )
 
 

@@ -130,7 +130,7 @@ def ended_problems(work: Iterable[MadeOfWork], rules: WorkSpec, today: date) -> 
             yield Problem(
                 one.file, one.line, f"`{one.name}` is work until {one.expires}",
                 f"{last} at the latest: `work.at_most` in {FILE} is {rules.at_most}d",
-                f"write an earlier day; what lasts longer is production's (`sluice promote {one.name}`)",
+                f"write an earlier day; what lasts longer is production's (`sluice env promote {one.name}`)",
             )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ _COLOUR = re.compile(r"\x1b\[\d*m|↳")
 LEASE = "published tables"
 # So many tables are read with one opening of the warehouse, for which others wait.
 _AT_ONCE = 20
-_OVERTAKEN = "somebody else has written to it meanwhile; `sluice publish` looks again"
+_OVERTAKEN = "somebody else has written to it meanwhile; `sluice env publish` looks again"
 
 
 class AnotherPublishes(NotPublished):
@@ -110,7 +110,7 @@ class Publishing:
             raise NotPublished(
                 f"{self.shelf.area.url} cannot be published to ({why.splitlines()[-1].strip()}); expected"
                 " a place that has room, and the right to read, write and remove; fix that, then `sluice"
-                " publish`: what was published is as it was"
+                " env publish`: what was published is as it was"
             ) from None
 
     def _publish(
@@ -299,7 +299,7 @@ class Publishing:
         except FileExistsError:
             raise AnotherPublishes(
                 f"{self.shelf.area.url}: catalogue {made.name} was written meanwhile; expected one process"
-                " that publishes at a time; `sluice publish` does what is left"
+                " that publishes at a time; `sluice env publish` does what is left"
             ) from None
         return made
 

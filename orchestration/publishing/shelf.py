@@ -82,7 +82,7 @@ class Shelf:
         except (ValueError, TypeError) as error:
             raise NotPublished(
                 f"{path} is damaged ({type(error).__name__}); expected it as it was written; remove"
-                " that file, then `sluice publish`"
+                " that file, then `sluice env publish`"
             ) from None
 
     def add(self, catalogue: Catalogue) -> None:
@@ -176,8 +176,8 @@ def _sheet(area: Area, path: str) -> PublishedTable:
         return record_of(PublishedTable, json.loads(area.read(path) or b""))
     except ValueError:
         raise _SheetGone(
-            f"{area.path(path)} is gone or damaged; expected it as it was written; `sluice publish` writes it"
-            " anew"
+            f"{area.path(path)} is gone or damaged; expected it as it was written; `sluice env publish`"
+            " writes it anew"
         ) from None
 
 

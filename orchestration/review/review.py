@@ -64,7 +64,7 @@ class Answer:
     impact: ImpactReport | None
     """As `sluice impact --json`; null where it could not be told."""
     diff: DiffReport | None
-    """As `sluice diff --json`; null where nothing was built and compared."""
+    """As `sluice env diff --json`; null where nothing was built and compared."""
     not_compared: str
     """Why nothing was; empty where something was."""
 

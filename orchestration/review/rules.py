@@ -89,7 +89,7 @@ RULES = {
         _APPROVAL,
         "the first delivery after the merge would pass a limit of its export file, and be held; or a limit is"
         " looser than it was, or gone",
-        "look at the difference; the delivery itself waits for `sluice approve` as well",
+        "look at the difference; the delivery itself waits for `sluice delivery approve` as well",
     ),
     Rule.EXPORT: Meant(
         _APPROVAL, "an export is new, goes to another object, or has another owner", "say who agreed to it"

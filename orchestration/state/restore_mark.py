@@ -96,6 +96,6 @@ def require_whole(data_dir: Path) -> None:
     if begun is not None:
         raise HalfRestored(
             f"{data_dir} holds a part of the backup {begun.backup}, as its restore did not end; expected a"
-            f" whole one; type `sluice restore {begun.folder} --at {begun.backup}` again, with the options"
-            " that it had"
+            f" whole one; type `sluice backup restore {begun.folder} --at {begun.backup}` again, with the"
+            " options that it had"
         )

@@ -55,5 +55,5 @@ def lost(sent_on: Company, tmp_path: Path, postgres_url: str) -> Iterator[Compan
 @pytest.fixture
 def restored(lost: Company, backups: Path) -> Company:
     """The backup was restored, and nobody has looked at a destination."""
-    typed(lost, "restore", str(backups))
+    typed(lost, "backup", "restore", str(backups))
     return lost

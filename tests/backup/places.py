@@ -35,5 +35,5 @@ def typed(company: Company, *arguments: str, code: int = 0) -> str:
 
 def backed_up(company: Company, folder: Path) -> str:
     """Take a backup, and return its name."""
-    said = typed(company, "backup", str(folder))
+    said = typed(company, "backup", "create", str(folder))
     return said.partition("backup 2")[2].partition(":")[0].join(["2", ""])

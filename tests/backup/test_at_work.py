@@ -50,7 +50,7 @@ def test_each_backup_agrees_while_days_are_built_and_sent(open_bakery: Company, 
     for number, name in enumerate(chosen):
         typed(open_bakery, "backup", "verify", str(dest), "--at", name)
         again = at(open_bakery, tmp_path / f"again {number}")
-        typed(again, "restore", str(dest), "--at", name)
+        typed(again, "backup", "restore", str(dest), "--at", name)
         rows = again.status()
         bad = {row.standing.value for row in rows.values()} - {"validated", "landed", "waiting", "held"}
         assert bad == set(), rows
@@ -72,7 +72,7 @@ def test_a_backup_waits_for_a_delivery_and_gives_up_after_a_stated_time(
 ) -> None:
     leases = open_bakery.deployment.store.leases
     with leases.hold(PLACE, wait_seconds=0):
-        said = typed(open_bakery, "backup", str(tmp_path / "backups"), "--wait", "0", code=1)
+        said = typed(open_bakery, "backup", "create", str(tmp_path / "backups"), "--wait", "0", code=1)
     assert "no backup was made" in said
     assert PLACE in said
     assert Folder(tmp_path / "backups").names() == []
@@ -81,7 +81,7 @@ def test_a_backup_waits_for_a_delivery_and_gives_up_after_a_stated_time(
         pass  # neither is in the way once it has ended
     backed_up(open_bakery, tmp_path / "backups")
     with leases.hold(MAINTENANCE, wait_seconds=0):
-        said = typed(open_bakery, "backup", str(tmp_path / "backups"), "--wait", "0", code=1)
+        said = typed(open_bakery, "backup", "create", str(tmp_path / "backups"), "--wait", "0", code=1)
     assert "expected one backup at a time" in said
 
 
@@ -94,7 +94,7 @@ def test_two_backups_to_one_folder_take_nothing_from_each_other(
         kept = keep(folder, source)
         if not said:
             said.append("")
-            said.append(typed(open_bakery, "backup", str(dest), code=1))
+            said.append(typed(open_bakery, "backup", "create", str(dest), code=1))
         return kept
 
     monkeypatch.setattr(Folder, "keep", and_another_begins)

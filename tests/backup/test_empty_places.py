@@ -29,7 +29,7 @@ def test_two_restores_into_one_place_take_nothing_from_each_other(
     def and_another_begins(_: str) -> None:
         if not said:
             said.append("")
-            said.append(typed(again, "restore", str(dest), code=1))
+            said.append(typed(again, "backup", "restore", str(dest), code=1))
 
     folder = Folder(dest)
     restore(again.settings, folder, folder.manifest(), none_since=None, say=and_another_begins)
@@ -44,7 +44,7 @@ def test_two_restores_into_one_place_take_nothing_from_each_other(
             for path in files_below(at.settings.data_dir / name)
         }
         assert len(kept) == len(files_below(again.settings.data_dir / name)) > 1
-    typed(again, "reconcile", "--restored")
+    typed(again, "delivery", "reconcile", "--restored")
 
 
 def test_a_second_try_clears_what_the_first_has_written_and_nothing_else(
@@ -66,7 +66,7 @@ def test_a_second_try_clears_what_the_first_has_written_and_nothing_else(
     for name, place in names.items():
         folder = tmp_path / f"again {name}"
         again = at(open_bakery, folder)
-        typed(again, "restore", str(dest), code=1)
+        typed(again, "backup", "restore", str(dest), code=1)
         assert (folder / "restoring.json").exists()
         # The second try has another variable, and there somebody lives.
         where = folder / "lives" if place is None else living
@@ -83,7 +83,7 @@ def test_a_second_try_clears_what_the_first_has_written_and_nothing_else(
         keep.write_text("lives")
         other = at(open_bakery, folder, **{name: str(where) if place is None else place})
         content.write_bytes(whole)
-        said = typed(other, "restore", str(dest), code=1)
+        said = typed(other, "backup", "restore", str(dest), code=1)
         assert keep.read_text() == "lives", name
         assert "a restore never goes over what lives" in said
         content.write_bytes(whole[:-1])
@@ -95,7 +95,7 @@ def test_into_another_path_the_deployments_own_journal_goes_along(
 ) -> None:
     dest = tmp_path / "backups"
     backed_up(open_bakery, dest)
-    typed(open_bakery, "forget", "shop=a", f"business_date={MON}", "--reason", "request 7")
+    typed(open_bakery, "delivery", "forget", "shop=a", f"business_date={MON}", "--reason", "request 7")
     there = tmp_path / "there"
     variables = {
         name: value
@@ -117,16 +117,18 @@ def test_into_another_path_the_deployments_own_journal_goes_along(
             "SLUICE_PROJECT_DIR": str(open_bakery.settings.project_dir),
         }
     )
-    told = CliRunner().invoke(app, ["restore", str(dest), "--into", str(there)], env=env)
+    told = CliRunner().invoke(app, ["backup", "restore", str(dest), "--into", str(there)], env=env)
     assert told.exit_code == 0, told.output
     assert "1 erasures since then were replayed" in " ".join(told.output.split())
     # And whoever works there has the journal that a later restore wants.
     told = CliRunner().invoke(
-        app, ["backup", str(tmp_path / "more")], env=env | {"SLUICE_DATA_DIR": str(there)}
+        app, ["backup", "create", str(tmp_path / "more")], env=env | {"SLUICE_DATA_DIR": str(there)}
     )
     assert told.exit_code == 0, told.output
     shutil.rmtree(there)
-    told = CliRunner().invoke(app, ["restore", str(dest)], env=env | {"SLUICE_DATA_DIR": str(there)})
+    told = CliRunner().invoke(
+        app, ["backup", "restore", str(dest)], env=env | {"SLUICE_DATA_DIR": str(there)}
+    )
     assert told.exit_code == 0, told.output
 
 
@@ -142,7 +144,7 @@ def test_records_of_newer_code_are_refused_before_anything_is_written(
     backed_up(open_bakery, dest)
     monkeypatch.undo()
     again = at(open_bakery, tmp_path / "again")
-    said = typed(again, "restore", str(dest), code=1)
+    said = typed(again, "backup", "restore", str(dest), code=1)
     assert "newer" in said
     assert not (again.settings.data_dir / "restoring.json").exists()
 
@@ -156,5 +158,5 @@ def test_a_clock_that_is_behind_the_backup_is_refused(open_bakery: Company, tmp_
     take(late.deployment, Folder(dest), patience=60, say=lambda _: None)
     late.deployment.store.close()
     again = at(open_bakery, tmp_path / "again")
-    said = typed(again, "restore", str(dest), code=1)
+    said = typed(again, "backup", "restore", str(dest), code=1)
     assert "clock" in said

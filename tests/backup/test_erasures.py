@@ -14,7 +14,7 @@ from tests.backup.places import backed_up, typed
 from tests.company import MON, SHOP_ORDERS, Company
 
 pytestmark = pytest.mark.long
-KEY = ("forget", "shop=a", f"business_date={MON}", "--reason", "request of Ada Lovelace")
+KEY = ("delivery", "forget", "shop=a", f"business_date={MON}", "--reason", "request of Ada Lovelace")
 
 
 def forgotten(company: Company, *, backup_first: bool, dest: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_person_stays_away(open_bakery: Company, tmp_path: Path, backup_first:
     before = open_bakery.deployment.store.forgotten_keys.of(SHOP_ORDERS)
     open_bakery.deployment.store.close()
     shutil.rmtree(open_bakery.settings.data_dir)
-    said = typed(open_bakery, "restore", str(dest))
+    said = typed(open_bakery, "backup", "restore", str(dest))
     assert ("1 erasures since then were replayed" in said) == backup_first
     again = open_bakery.read_anew()
     assert in_shards(again) == ["b"]
@@ -49,18 +49,18 @@ def test_a_person_stays_away(open_bakery: Company, tmp_path: Path, backup_first:
     assert [(item.key_digest, item.fields, item.outcome) for item in kept] == [
         (item.key_digest, item.fields, item.outcome) for item in before
     ]
-    said = typed(again, "reconcile", SHOP_ORDERS, "--partition", MON)
+    said = typed(again, "delivery", "reconcile", SHOP_ORDERS, "--partition", MON)
     assert "the destination holds the 1 rows that it acknowledged" in said
     # The source has the row still, and the warehouse of the backup as well.
-    typed(again, "resync", SHOP_ORDERS, "--partition", MON)
-    typed(again, "rerun", "staging.stg_orders", "--partition", MON)
+    typed(again, "delivery", "resend", SHOP_ORDERS, "--partition", MON)
+    typed(again, "table", "rerun", "staging.stg_orders", "--partition", MON)
     assert again.in_postgres() == [(MON, "b", 4)]
     assert in_shards(again) == ["b"] * len(in_shards(again))
     # And a second backup has it all, so that a second restore replays nothing.
     backed_up(again, dest)
     again.deployment.store.close()
     shutil.rmtree(again.settings.data_dir)
-    assert "were replayed" not in typed(again, "restore", str(dest))
+    assert "were replayed" not in typed(again, "backup", "restore", str(dest))
 
 
 def test_without_the_journal_nothing_is_restored(open_bakery: Company, tmp_path: Path) -> None:
@@ -70,25 +70,25 @@ def test_without_the_journal_nothing_is_restored(open_bakery: Company, tmp_path:
     data, journal = open_bakery.settings.data_dir, open_bakery.settings.erasures_file
     shutil.rmtree(data)
     kept = journal.rename(tmp_path / "kept.jsonl")
-    said = typed(open_bakery, "restore", str(dest), code=1)
+    said = typed(open_bakery, "backup", "restore", str(dest), code=1)
     assert "whoever was forgotten since" in said
     assert not data.exists()
     # Another's, or one that lacks what the backup knew, is no journal of this deployment.
     ErasureJournal(journal).complete([])
     assert "is not the journal of erasures that the backup knew" in typed(
-        open_bakery, "restore", str(dest), code=2
+        open_bakery, "backup", "restore", str(dest), code=2
     )
     journal.write_bytes(kept.read_bytes().partition(b"\n")[0] + b"\n")
-    typed(open_bakery, "restore", str(dest))  # the backup was taken when there was no more in it
+    typed(open_bakery, "backup", "restore", str(dest))  # the backup was taken when there was no more in it
     shutil.rmtree(data)
     journal.write_text("{}\n")
-    assert "is no journal of erasures" in typed(open_bakery, "restore", str(dest), code=2)
+    assert "is no journal of erasures" in typed(open_bakery, "backup", "restore", str(dest), code=2)
     journal.unlink()
     late = ("--no-erasures-since", "2199-01-01")
-    assert "whoever was forgotten since" in typed(open_bakery, "restore", str(dest), *late, code=1)
+    assert "whoever was forgotten since" in typed(open_bakery, "backup", "restore", str(dest), *late, code=1)
     # What the message says can be typed.
-    command = said.partition("`sluice restore … ")[2].partition("`")[0]
-    typed(open_bakery, "restore", str(dest), *command.split())
+    command = said.partition("`sluice backup restore … ")[2].partition("`")[0]
+    typed(open_bakery, "backup", "restore", str(dest), *command.split())
     assert ErasureJournal(journal).erasures() == []
 
 

@@ -51,11 +51,11 @@ def test_what_verify_found_damaged_the_next_backup_writes_anew(
     said = typed(open_bakery, "backup", "verify", str(dest), code=1)
     for part in damaged:
         assert f"✗ {part}/" in said
-    assert f"`sluice backup {dest}`" in said
+    assert f"`sluice backup create {dest}`" in said
     name = backed_up(open_bakery, dest)
     typed(open_bakery, "backup", "verify", str(dest), "--at", name)
     again = at(open_bakery, tmp_path / "again")
-    typed(again, "restore", str(dest))
+    typed(again, "backup", "restore", str(dest))
 
 
 def test_a_manifest_that_is_damaged_stands_in_nobodys_way(open_bakery: Company, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_manifest_that_is_damaged_stands_in_nobodys_way(open_bakery: Company, 
     manifest.write_bytes(whole)
     typed(open_bakery, "backup", "verify", str(dest), "--at", first)
     manifest.write_bytes(whole[:-10])
-    typed(open_bakery, "backup", str(dest), "--keep", "1")
+    typed(open_bakery, "backup", "create", str(dest), "--keep", "1")
     [third] = Folder(dest).names()
     assert third > second
     typed(open_bakery, "backup", "verify", str(dest))
@@ -124,10 +124,10 @@ def test_what_is_linked_is_backed_up_as_if_it_were_there(open_bakery: Company, t
     backed_up(open_bakery, dest)
     assert Folder(dest).manifest().notes == []
     again = at(open_bakery, tmp_path / "again")
-    typed(again, "restore", str(dest))
+    typed(again, "backup", "restore", str(dest))
     assert len(kept) > 8
     assert [path for path in kept if not (again.settings.data_dir / path).is_file()] == []
-    typed(again, "reconcile", SHOP_ORDERS, "--partition", MON)
+    typed(again, "delivery", "reconcile", SHOP_ORDERS, "--partition", MON)
 
 
 FULL = (50_000, 1_000_000)  # bytes that a file may have: as on a disk that is full, in the middle
@@ -139,17 +139,17 @@ def test_a_disk_that_is_full_is_told_and_leaves_nothing_that_counts(
     open_bakery: Company, tmp_path: Path, most_bytes: int
 ) -> None:
     dest, again = tmp_path / "backups", at(open_bakery, tmp_path / "again")
-    said = limited(open_bakery, most_bytes, "backup", str(dest))
+    said = limited(open_bakery, most_bytes, "backup", "create", str(dest))
     assert "no backup was made" in said
     assert "name another folder" in said
     assert Folder(dest).names() == []
     assert list(dest.glob("objects/*.partial")) == []
     backed_up(open_bakery, dest)
-    said = limited(again, most_bytes, "restore", str(dest))
+    said = limited(again, most_bytes, "backup", "restore", str(dest))
     assert "the restore did not end" in said
     assert "then type the same again" in said
     assert "its restore did not end" in typed(again, "status", code=2)
-    typed(again, "restore", str(dest))
+    typed(again, "backup", "restore", str(dest))
 
 
 def limited(company: Company, most_bytes: int, *arguments: str) -> str:
@@ -169,5 +169,7 @@ def test_what_this_user_may_not_read_or_write_is_told(open_bakery: Company, tmp_
     backed_up(open_bakery, dest)
     (tmp_path / "file").write_text("no folder")
     again = at(open_bakery, tmp_path / "file" / "again")
-    assert "the restore did not end: Not a directory" in typed(again, "restore", str(dest), code=1)
-    assert "cannot be written" in typed(open_bakery, "backup", str(tmp_path / "file" / "backups"), code=1)
+    assert "the restore did not end: Not a directory" in typed(again, "backup", "restore", str(dest), code=1)
+    assert "cannot be written" in typed(
+        open_bakery, "backup", "create", str(tmp_path / "file" / "backups"), code=1
+    )

@@ -16,11 +16,14 @@ KILLS = 4 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300 * KILLS)]
 # Every command that looks at the deployment's data, or works on them.
 COMMANDS = (
-    ("status",), ("run",), ("land", "orders", "."), ("gate", SHOP_ORDERS), ("plan", SHOP_ORDERS),
-    ("reconcile", SHOP_ORDERS), ("reconcile", "--restored"), ("resync", SHOP_ORDERS), ("deliveries",),
-    ("rejected", SHOP_ORDERS), ("forget", "shop=a", "--reason", "r"), ("judge", "staging.stg_orders"),
-    ("rerun", "staging.stg_orders"), ("outdated",), ("docs",), ("dev",), ("backup", "elsewhere"),
-    ("quarantine", "orders"), ("check",),
+    ("status",), ("run",), ("land", "orders", "."), ("why", SHOP_ORDERS), ("delivery", "plan", SHOP_ORDERS),
+    ("delivery", "reconcile", SHOP_ORDERS), ("delivery", "reconcile", "--restored"),
+    ("delivery", "resend", SHOP_ORDERS), ("delivery", "list",),
+    ("delivery", "refusals", SHOP_ORDERS), ("delivery", "forget", "shop=a", "--reason", "r"),
+    ("table", "judge", "staging.stg_orders"),
+    ("table", "rerun", "staging.stg_orders"), ("table", "outdated",), ("page", "data-docs",),
+    ("dev",), ("backup", "create", "elsewhere"),
+    ("source", "quarantine", "orders"), ("check",),
 )  # fmt: skip
 
 
@@ -63,15 +66,15 @@ def test_a_killed_restore_is_refused_by_every_command_and_done_again(
         for command in COMMANDS if begun and number == 1 else COMMANDS[:1] if begun else ():
             said = typed(again, *command, code=2)
             assert "its restore did not end" in said, command
-            assert f"`sluice restore {dest} --at " in said
+            assert f"`sluice backup restore {dest} --at " in said
         # A second death, somewhere else, before it is done.
         killed_at("restore", again.settings, dest, steps - step)
         if (folder / "state.db").exists() and not (folder / "restoring.json").exists():
             shutil.rmtree(folder)  # it has come to its end, and restores go over nothing that lives
-        typed(again, "restore", str(dest))
+        typed(again, "backup", "restore", str(dest))
         assert {key: row.rows for key, row in again.status().items()} == rows
         assert list(folder.glob("**/*.restoring*")) == []
-        typed(again, "reconcile", "--restored")
+        typed(again, "delivery", "reconcile", "--restored")
         assert [row for row in again.status().values() if row.standing.value == "held"] == []
         assert again.untouched() == there
         again.deployment.store.close()

@@ -17,20 +17,29 @@ ONE_DAY = ("--partition", MON)
 COMMANDS = (
     ("run",),
     ("status",),
-    ("gate", SHOP_ORDERS, *ONE_DAY),
-    ("plan", SHOP_ORDERS, *ONE_DAY),
-    ("reconcile", SHOP_ORDERS, *ONE_DAY),
-    ("judge", "staging.stg_orders", "--from", MON, "--to", MON),
-    ("rerun", "staging.stg_orders", "--partition", MON),
-    ("resync", SHOP_ORDERS, *ONE_DAY),
-    ("redeliver", SHOP_ORDERS, *ONE_DAY, "--on", "{now}", "--reason", "a try"),
-    ("deliveries",),
-    ("rejected", SHOP_ORDERS),
-    ("outdated",),
-    ("docs",),
-    ("quarantine", "orders"),
-    ("forget", "shop=b", f"business_date={MON}", "--reason", "request 7"),
-    ("backup", "{backups}"),
+    ("why", SHOP_ORDERS, *ONE_DAY),
+    ("delivery", "plan", SHOP_ORDERS, *ONE_DAY),
+    ("delivery", "reconcile", SHOP_ORDERS, *ONE_DAY),
+    ("table", "judge", "staging.stg_orders", "--from", MON, "--to", MON),
+    ("table", "rerun", "staging.stg_orders", "--partition", MON),
+    ("delivery", "resend", SHOP_ORDERS, *ONE_DAY),
+    ("delivery", "redeliver", SHOP_ORDERS, *ONE_DAY, "--on", "{now}", "--reason", "a try"),
+    (
+        "delivery",
+        "list",
+    ),
+    ("delivery", "refusals", SHOP_ORDERS),
+    (
+        "table",
+        "outdated",
+    ),
+    (
+        "page",
+        "data-docs",
+    ),
+    ("source", "quarantine", "orders"),
+    ("delivery", "forget", "shop=b", f"business_date={MON}", "--reason", "request 7"),
+    ("backup", "create", "{backups}"),
 )
 
 

@@ -54,12 +54,12 @@ def test_a_week_of_an_earlier_version_comes_back(
         settings = old_week.settings
         if on_postgres:
             # Its tables live still, and are not restored over.
-            assert "behind SLUICE_STATE_URL" in typed(old_week, "restore", str(dest), code=1)
+            assert "behind SLUICE_STATE_URL" in typed(old_week, "backup", "restore", str(dest), code=1)
             settings = settings.model_copy(update={"state_url": SecretStr(empty)})
         again = Company(settings, old_week.postgres_url, old_week.container)
-        typed(again, "restore", str(dest))
+        typed(again, "backup", "restore", str(dest))
         assert everything(again) == held
-        assert "9 of 9 partitions may be sent to again" in typed(again, "reconcile", "--restored")
+        assert "9 of 9 partitions may be sent to again" in typed(again, "delivery", "reconcile", "--restored")
         # Plans that waited for a word are made anew; all else stands as it did.
         now = {key: (row.standing, row.rows) for key, row in again.status().items()}
         assert {key for key in before if before[key] != now[key]} <= {(SHOP_ORDERS, "2024-01-04")}

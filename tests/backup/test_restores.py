@@ -45,9 +45,9 @@ TRIGGERS: dict[str, Callable[[Company], object]] = {
     "dagster asset materialize": lambda company: by_command(company, MON, EXPORTS),
     "the sensor": by_sensor,
     "sluice run": by_run,
-    "sluice rerun": by_words("rerun", "staging.stg_orders", "--partition", MON),
-    "sluice resync": by_words("resync", SHOP_ORDERS, "--partition", MON),
-    "sluice redeliver": lambda company: by_words(
+    "sluice table rerun": by_words("rerun", "staging.stg_orders", "--partition", MON),
+    "sluice delivery resend": by_words("resync", SHOP_ORDERS, "--partition", MON),
+    "sluice delivery redeliver": lambda company: by_words(
         "redeliver", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--on", datetime.now(UTC).isoformat()
     )(company),
     "the job resync": lambda company: launch_job(company, "resync", export=SHOP_ORDERS, partition=MON),
@@ -71,20 +71,20 @@ def test_whoever_asks_nothing_is_sent_before_somebody_has_looked(restored: Compa
     rows = restored.status()
     for export in (SHOP_ORDERS, WEATHER_REPORT):
         assert rows[export, MON].standing is Standing.HELD
-        assert "`sluice reconcile --restored`" in rows[export, MON].why
+        assert "`sluice delivery reconcile --restored`" in rows[export, MON].why
     assert "needs attention" in typed(restored, "status")
     passed, description = restored.check_results(EXPORTS[0], "delivery")[MON]
     assert not passed
-    assert f"`sluice reconcile {SHOP_ORDERS} --partition {MON}`" in description
+    assert f"`sluice delivery reconcile {SHOP_ORDERS} --partition {MON}`" in description
 
 
 def test_destinations_are_looked_at_and_all_agrees_again(restored: Company) -> None:
     weather, sent = restored.untouched(TUE)[0], restored.in_postgres()
     assert sent == [(MON, "a", 30), (MON, "b", 4), (TUE, "a", 35), (TUE, "b", 10)]
-    said = typed(restored, "reconcile", "--restored", code=1)
+    said = typed(restored, "delivery", "reconcile", "--restored", code=1)
     # Monday's orders were corrected after the backup: the destination is ahead of the records.
     assert f"{SHOP_ORDERS} [{MON}]: 1 changed there, of 2 acknowledged rows" in said
-    assert f"`sluice resync {SHOP_ORDERS} --partition {MON}`" in said
+    assert f"`sluice delivery resend {SHOP_ORDERS} --partition {MON}`" in said
     assert "1 of 2 partitions may be sent to again" in said
     rows = restored.status()
     assert (rows[SHOP_ORDERS, MON].standing, rows[WEATHER_REPORT, MON].standing) == (
@@ -97,16 +97,18 @@ def test_destinations_are_looked_at_and_all_agrees_again(restored: Company) -> N
     restored.land_day(TUE, a=5, b=6)
     assert "nothing was sent" in failures(restored.run())
     assert restored.in_postgres() == sent
-    said = typed(restored, "reconcile", "--restored", code=1)
+    said = typed(restored, "delivery", "reconcile", "--restored", code=1)
     assert f"{SHOP_ORDERS} [{TUE}]: 2 foreign there" in said
     for export, day in ((SHOP_ORDERS, MON), (SHOP_ORDERS, TUE), (WEATHER_REPORT, TUE)):
-        typed(restored, "resync", export, "--partition", day)
-    assert typed(restored, "reconcile", "--restored").endswith("0 of 0 partitions may be sent to again")
+        typed(restored, "delivery", "resend", export, "--partition", day)
+    assert typed(restored, "delivery", "reconcile", "--restored").endswith(
+        "0 of 0 partitions may be sent to again"
+    )
     held = [row for row in restored.status().values() if row.standing is not Standing.VALIDATED]
     assert {row.standing for row in held} == {Standing.DELIVERED}
     for export in (SHOP_ORDERS, WEATHER_REPORT):
         for day in (MON, TUE):
-            typed(restored, "reconcile", export, "--partition", day)
+            typed(restored, "delivery", "reconcile", export, "--partition", day)
     assert restored.in_postgres() == sent
     assert restored.untouched(TUE)[0] == weather
     # And a new day goes out as always, once it was looked at.
@@ -123,34 +125,55 @@ def test_the_ui_says_what_waits_before_anybody_asks(restored: Company) -> None:
         passed, said = restored.check_results(key, "reconciled")[MON]
         assert not passed
         assert f"{name} [{MON}], restored from the backup" in said
-        assert f"`sluice reconcile {name} --partition {MON}`" in said
-    typed(restored, "reconcile", "--restored", code=1)
+        assert f"`sluice delivery reconcile {name} --partition {MON}`" in said
+    typed(restored, "delivery", "reconcile", "--restored", code=1)
     look(restored)  # said once
     assert restored.check_results(EXPORTS[1], "reconciled")[MON][0]
     assert "1 changed there" in restored.check_results(EXPORTS[0], "reconciled")[MON][1]
 
 
 def test_a_persons_word_lets_an_export_go(restored: Company) -> None:
-    typed(restored, "reconcile", SHOP_ORDERS, "--looked-at", code=2)
-    typed(restored, "reconcile", SHOP_ORDERS, "--looked-at", "--reason", "all is there", "--by", "ada")
+    typed(restored, "delivery", "reconcile", SHOP_ORDERS, "--looked-at", code=2)
+    typed(
+        restored,
+        "delivery",
+        "reconcile",
+        SHOP_ORDERS,
+        "--looked-at",
+        "--reason",
+        "all is there",
+        "--by",
+        "ada",
+    )
     assert restored.status()[SHOP_ORDERS, MON].standing is Standing.DELIVERED
     assert restored.status()[WEATHER_REPORT, MON].standing is Standing.HELD
     restored.land_orders(MON, a=30, b=4)
     restored.run()
     assert restored.in_postgres(MON) == [(MON, "a", 30), (MON, "b", 4)]
-    typed(restored, "reconcile", SHOP_ORDERS, "--looked-at", "--partition", MON, "--reason", "r", code=2)
+    typed(
+        restored,
+        "delivery",
+        "reconcile",
+        SHOP_ORDERS,
+        "--looked-at",
+        "--partition",
+        MON,
+        "--reason",
+        "r",
+        code=2,
+    )
 
 
 def test_the_check_in_the_ui_looks_as_well(restored: Company) -> None:
     ok, said = restored.materialize(MON, EXPORTS[1])
     assert (ok, "is to be reconciled" in said) == (False, True)
-    typed(restored, "reconcile", WEATHER_REPORT, "--partition", MON)
+    typed(restored, "delivery", "reconcile", WEATHER_REPORT, "--partition", MON)
     assert restored.materialize(MON, EXPORTS[1]) == (True, "")
 
 
 def test_what_lives_is_never_restored_over(open_bakery: Company, backups: Path, tmp_path: Path) -> None:
     before = open_bakery.status()
-    said = typed(open_bakery, "restore", str(backups), code=1)
+    said = typed(open_bakery, "backup", "restore", str(backups), code=1)
     assert "nothing was restored" in said
     assert "`--into`" in said
     assert open_bakery.status() == before
@@ -167,7 +190,7 @@ def test_what_lives_is_never_restored_over(open_bakery: Company, backups: Path, 
         living = again.settings.data_dir / path
         living.parent.mkdir(parents=True)
         living.write_text("lives")
-        assert "nothing was restored" in typed(again, "restore", str(backups), code=1), path
+        assert "nothing was restored" in typed(again, "backup", "restore", str(backups), code=1), path
         assert [item for item in again.settings.data_dir.rglob("*") if item.is_file()] == [living]
 
 
@@ -197,10 +220,10 @@ def test_verify_and_restore_find_what_is_not_as_it_was_written(
         said = typed(open_bakery, "backup", "verify", str(dest), code=1)
         assert f"✗ {part}/" in said
         again = at(open_bakery, tmp_path / f"again {part}")
-        assert "not as it was written" in typed(again, "restore", str(dest), code=1)
+        assert "not as it was written" in typed(again, "backup", "restore", str(dest), code=1)
         assert "its restore did not end" in typed(again, "status", code=2)
         content.write_bytes(whole)
-        typed(again, "restore", str(dest))
+        typed(again, "backup", "restore", str(dest))
     typed(open_bakery, "backup", "verify", str(dest))
 
 
@@ -227,9 +250,17 @@ def test_backups_share_what_has_not_changed_and_old_ones_go(open_bakery: Company
     assert {digest: Folder(dest).object(digest).stat().st_mtime_ns for digest in shards} == inodes
     assert Folder(dest).names() == [first, second]
     typed(
-        open_bakery, "restore", str(dest), "--at", "20000101T000000Z", "--into", str(tmp_path / "x"), code=1
+        open_bakery,
+        "backup",
+        "restore",
+        str(dest),
+        "--at",
+        "20000101T000000Z",
+        "--into",
+        str(tmp_path / "x"),
+        code=1,
     )
-    typed(open_bakery, "backup", str(dest), "--keep", "1")
+    typed(open_bakery, "backup", "create", str(dest), "--keep", "1")
     [third] = Folder(dest).names()
     assert third > second
     wanted = {file.digest for file in Folder(dest).manifest().files}
@@ -241,9 +272,9 @@ def test_a_folder_that_is_something_else_is_refused(open_bakery: Company, tmp_pa
     other = tmp_path / "photos"
     other.mkdir()
     (other / "cat.jpg").write_text("a cat")
-    assert "which no backup has" in typed(open_bakery, "backup", str(other), code=1)
+    assert "which no backup has" in typed(open_bakery, "backup", "create", str(other), code=1)
     inside = open_bakery.settings.data_dir / "backups"
-    assert "would be lost with it" in typed(open_bakery, "backup", str(inside), code=1)
+    assert "would be lost with it" in typed(open_bakery, "backup", "create", str(inside), code=1)
     assert "no backup in" in typed(open_bakery, "backup", "verify", str(other), code=1)
     assert [path.name for path in other.iterdir()] == ["cat.jpg"]
     shutil.rmtree(other)

@@ -26,20 +26,20 @@ pytestmark = pytest.mark.long
 
 def test_a_second_restore_of_one_backup_is_told_from_the_first(restored: Company, backups: Path) -> None:
     """What the first restore sent anew, the destination knows; it is another delivery now."""
-    typed(restored, "reconcile", "--restored", code=1)
-    typed(restored, "resync", SHOP_ORDERS, "--partition", MON)
+    typed(restored, "delivery", "reconcile", "--restored", code=1)
+    typed(restored, "delivery", "resend", SHOP_ORDERS, "--partition", MON)
     assert restored.in_postgres(MON) == [(MON, "a", 3), (MON, "b", 4)]
     restored.land_orders(MON, a=50, b=4)
     restored.run()
     assert restored.in_postgres(MON) == [(MON, "a", 50), (MON, "b", 4)]
     restored.deployment.store.close()
     shutil.rmtree(restored.settings.data_dir)
-    typed(restored, "restore", str(backups))
+    typed(restored, "backup", "restore", str(backups))
     again = restored.read_anew()
-    typed(again, "reconcile", "--restored", code=1)
-    typed(again, "resync", SHOP_ORDERS, "--partition", MON)
+    typed(again, "delivery", "reconcile", "--restored", code=1)
+    typed(again, "delivery", "resend", SHOP_ORDERS, "--partition", MON)
     assert again.in_postgres(MON) == [(MON, "a", 3), (MON, "b", 4)]
-    typed(again, "reconcile", SHOP_ORDERS, "--partition", MON)
+    typed(again, "delivery", "reconcile", SHOP_ORDERS, "--partition", MON)
 
 
 UNDER_WAY = [
@@ -87,7 +87,7 @@ def test_a_run_that_was_under_way_at_the_backup_has_ended(
     backed_up(open_bakery, dest)
     open_bakery.deployment.store.close()
     shutil.rmtree(open_bakery.settings.data_dir)
-    typed(open_bakery, "restore", str(dest))
+    typed(open_bakery, "backup", "restore", str(dest))
     again = open_bakery.read_anew()
     with open_instance(again.settings) as instance:
         assert set(begun) == {run.run_id for run in instance.get_runs() if not run.is_finished}
@@ -102,12 +102,13 @@ def test_other_buttons_send_nothing_either(restored: Company, tmp_path: Path) ->
     mended = tmp_path / "mended.csv"
     mended.write_text("x\n")
     for command in (
-        ("rejected", SHOP_ORDERS, "--retry"),
+        ("delivery", "refusals", SHOP_ORDERS, "--retry"),
         ("run", "--retry"),
-        ("release", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--until", "2050-01-01"),
-        ("restore", "orders", "--partition", MON, "--drop", "1"),
-        ("judge", "staging.stg_orders", "--from", MON, "--to", MON),
+        ("export", "release", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--until", "2050-01-01"),
+        ("source", "restore", "orders", "--partition", MON, "--drop", "1"),
+        ("table", "judge", "staging.stg_orders", "--from", MON, "--to", MON),
         (
+            "delivery",
             "redeliver",
             SHOP_ORDERS,
             "--partition",
@@ -117,7 +118,7 @@ def test_other_buttons_send_nothing_either(restored: Company, tmp_path: Path) ->
             "--on",
             datetime.now(UTC).isoformat(),
         ),
-        ("rerun", "raw.orders", "--partition", MON),
+        ("table", "rerun", "raw.orders", "--partition", MON),
     ):
         code, written, complained = restored.sluice(*command)
         assert code in (0, 1, 2), written + complained
@@ -129,5 +130,5 @@ def test_other_buttons_send_nothing_either(restored: Company, tmp_path: Path) ->
         )
     ]
     for delivery in deliveries:
-        code, written, complained = restored.sluice("approve", delivery, "--reason", "r")
+        code, written, complained = restored.sluice("delivery", "approve", delivery, "--reason", "r")
         assert restored.untouched() == there, delivery

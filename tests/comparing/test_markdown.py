@@ -1,4 +1,4 @@
-"""What `sluice diff` says, as a comment on a pull request."""
+"""What `sluice env diff` says, as a comment on a pull request."""
 
 from dataclasses import replace
 

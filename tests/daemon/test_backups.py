@@ -61,15 +61,15 @@ def test_each_backup_beside_a_daemon_restores_to_what_its_destinations_hold(
     for name in part_of("backups beside a daemon", (names[0], names[len(names) // 2], names[-1]), one_in=3):
         typed(company, "backup", "verify", str(dest), "--at", name)
         again = at(company, tmp_path / f"again {name}", erasures_file=company.settings.erasures_file)
-        typed(again, "restore", str(dest), "--at", name)
+        typed(again, "backup", "restore", str(dest), "--at", name)
         take_over(again.settings)  # its original can be seen
         again.run()
         assert (company.in_postgres(), rain(company, MON)) == (sent, [1.5]), "nothing is sent unlooked-at"
-        again.sluice("reconcile", "--restored")
+        again.sluice("delivery", "reconcile", "--restored")
         again.run(retry=True)
         for row in again.status().values():
             if row.standing is Standing.HELD:
-                typed(again, "resync", row.name, "--partition", row.partition_key)
+                typed(again, "delivery", "resend", row.name, "--partition", row.partition_key)
         for row in again.status().values():
             if row.name in (SHOP_ORDERS, WEATHER_REPORT):
                 assert row.standing is Standing.DELIVERED, row

@@ -124,7 +124,7 @@ class Bench:
         assert (compared.missing, compared.differing) == (0, 0), compared
 
     def looked_at(self, sql: str) -> str:
-        """What `sluice plan` prints of rows."""
+        """What `sluice delivery plan` prints of rows."""
         with duckdb.connect() as connection:
             look = self.ledger.compare(self.order(), Opened(connection, sql, "looked at"))
         out = Console(width=200, record=True, file=StringIO())

@@ -91,7 +91,7 @@ def test_past_a_limit_nothing_is_sent(
     with pytest.raises(DeliveryHeld) as held:
         sender.deliver(rows, "2", order=order)
     assert said in str(held.value)
-    assert f"sluice approve {held.value.delivery.delivery_id}" in str(held.value)
+    assert f"sluice delivery approve {held.value.delivery.delivery_id}" in str(held.value)
     assert shelf.sent == 10
     # Within the limits the same is sent, and the held plan is superseded.
     sender.deliver(rows, "3")
@@ -346,7 +346,9 @@ def test_a_shard_that_is_gone_is_told_and_a_resync_does_without(
 ) -> None:
     first = sender.deliver(TEN, "1")
     Path(first.delivery.shard).unlink()
-    with pytest.raises(DeliveryError, match=r"is gone(.|\n)*sluice resync exp_items --partition 2024-01-01"):
+    with pytest.raises(
+        DeliveryError, match=r"is gone(.|\n)*sluice delivery resend exp_items --partition 2024-01-01"
+    ):
         sender.deliver(OTHER, "2")
     assert sender.deliver(OTHER, "2", kind=DeliveryKind.RESYNC).delivery.shard_rows == 10
     assert sender.recorded() == OTHER

@@ -38,14 +38,16 @@ def shops(company: Company, column: str = "shop", table: str = "shop_orders") ->
 
 def forget(company: Company, shop: str = "a") -> str:
     """Type the erasure of Monday's row of a shop; return what it says."""
-    code, said, _ = company.sluice("forget", f"shop={shop}", f"business_date={MON}", "--reason", "request 7")
+    code, said, _ = company.sluice(
+        "delivery", "forget", f"shop={shop}", f"business_date={MON}", "--reason", "request 7"
+    )
     assert code == 0, said
     return said
 
 
 def resync(company: Company) -> None:
     """Type a resync of Monday."""
-    company.sluice("resync", "exp_shop_orders", "--partition", MON)
+    company.sluice("delivery", "resend", "exp_shop_orders", "--partition", MON)
 
 
 def test_who_was_erased_stays_away_when_names_call_the_column_otherwise(open_bakery: Company) -> None:

@@ -137,7 +137,7 @@ def test_whom_a_file_holds_that_is_lost_is_asked_before_anybody_is_forgotten(ben
     shard = Path(bench.newest().shard)
     LOST[lost](shard)
     with (
-        pytest.raises(DeliveryError, match=r"to be forgotten(.|\n)*delete it; then `sluice resync"),
+        pytest.raises(DeliveryError, match=r"to be forgotten(.|\n)*delete it; then `sluice delivery resend"),
         bench.ledger.shards(EXPORT, bench.key, {}),
     ):
         pass

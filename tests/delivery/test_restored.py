@@ -51,7 +51,7 @@ def test_nothing_is_sent_before_somebody_has_looked(case: Case, mode: Mode, tmp_
         with pytest.raises(NotReconciled) as told:
             sender.deliver(AFTER, "2", kind=kind)
         assert "--looked-at" in told.value.mend or readable
-        assert f"sluice reconcile exp_items --partition {DAY}" in told.value.mend
+        assert f"sluice delivery reconcile exp_items --partition {DAY}" in told.value.mend
     assert case.contents() == there
     if readable:
         found = reconcile(sender.engine(), sender.order())
@@ -86,8 +86,8 @@ def test_what_was_sent_since_the_backup_is_found_and_set_right(
     found = reconcile(again.engine(), again.order())
     assert found is not None
     assert not found.equal
-    assert "sluice resync exp_items" in found.said
-    with pytest.raises(NotReconciled, match="sluice resync exp_items"):
+    assert "sluice delivery resend exp_items" in found.said
+    with pytest.raises(NotReconciled, match="sluice delivery resend exp_items"):
         again.deliver(BEFORE, "1")
     # The very resync that the destination has seen under this id: it goes out all the same.
     again.deliver(BEFORE, "1", kind=DeliveryKind.RESYNC)
@@ -161,7 +161,7 @@ def test_rows_of_a_day_that_nobody_knows_wait_for_a_resync(tmp_path: Path) -> No
     found = reconcile(ours.engine(), ours.order(NEXT_DAY), fields=lambda: fields)
     assert found is not None
     assert (found.equal, found.foreign) == (False, 1)
-    with pytest.raises(NotReconciled, match="sluice resync"):
+    with pytest.raises(NotReconciled, match="sluice delivery resend"):
         ours.deliver({8: "eight"}, "2", day=NEXT_DAY)
     ours.deliver({8: "eight"}, "2", day=NEXT_DAY, kind=DeliveryKind.RESYNC)
     assert isinstance(ours.destination, ShelfDestination)

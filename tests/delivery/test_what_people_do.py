@@ -254,7 +254,7 @@ def test_what_somebody_changed_over_there_is_named(sender: Sender) -> None:
     assert found.missing_keys == (f"business_date={DAY}, item=2",)
     assert found.foreign_keys == (f"business_date={DAY}, item=9",)
     assert found.changed == ((f"business_date={DAY}, item=1", "note", "a", "hand"),)
-    assert f"sluice resync exp_items --partition {DAY}" in found.said
+    assert f"sluice delivery resend exp_items --partition {DAY}" in found.said
     hidden = compare(sender, "note", "item")
     assert hidden.changed == ((f"business_date={DAY}, item={CLASSIFIED}", "note", CLASSIFIED, CLASSIFIED),)
     sender.deliver({1: "a", 2: "b", 3: "c"}, "1", kind=DeliveryKind.RESYNC)

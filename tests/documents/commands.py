@@ -70,13 +70,12 @@ def page() -> str:
 
 
 def _below(command: Any, path: tuple[str, ...]) -> Iterator[Command]:
-    if not hasattr(command, "commands"):
+    inside = getattr(command, "commands", {})
+    if not inside or command.invoke_without_command:  # such a group is a command, too
         paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
         yield Command(path, "\n\n".join(paragraphs), tuple(command.params))
-        return
-    default = getattr(command, "default", None)  # a group may have a command whose name is left out
-    for name, inner in command.commands.items():
-        yield from _below(inner, path if name == default else (*path, name))
+    for name, inner in inside.items():
+        yield from _below(inner, (*path, name))
 
 
 def _argument(item: Any) -> str:

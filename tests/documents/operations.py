@@ -64,7 +64,7 @@ deadline, is promised for those days as well; what ended before, while nobody lo
 - **missed**: not met once it is due, whatever the reason: never sent, held, rejected, without a connection.
 - **excused**: it was due within a maintenance window of `alerts.yaml` that covers a late partition of it,
   by the file as it was at the first look after that. It counts nowhere, met or not. What people mute by
-  `sluice mute` counts.
+  `sluice incident mute` counts.
 - **pending**: not due yet. It counts nowhere, delivered or not.
 
 Attainment is met / (met + missed), by the month in which it was due; the oldest month counts what is still

@@ -80,7 +80,7 @@ def by_hard_links(original: Path, to: Path) -> None:
 
 
 def by_a_restore(original: Path, to: Path) -> None:
-    """As `sluice restore --into` leaves it."""
+    """As `sluice backup restore --into` leaves it."""
     shutil.copytree(original, to)
     copy = opened(to)
     copy.store.identities.restored(to, "restored")

@@ -1,4 +1,4 @@
-"""`sluice diff`: an environment beside production, of the same inputs or not at all.
+"""`sluice env diff`: an environment beside production, of the same inputs or not at all.
 
 Belongs here: partitions, tables and exports of real environments. Does not belong here: the rows of one
 partition (`tests/comparing`).
@@ -73,7 +73,7 @@ class Told:
 
 def diff(desk: Desk, *arguments: str) -> Told:
     """Return what the command says of environment `ada`; it must be what the schema says."""
-    code, said = desk.sluice("diff", "--name", "ada", "--json", *arguments)
+    code, said = desk.sluice("env", "diff", "--name", "ada", "--json", *arguments)
     assert said.startswith("{"), said
     report = json.loads(said)
     schema = (REPOSITORY / SCHEMA_FILE).read_text()
@@ -213,10 +213,10 @@ def test_a_change_is_told_by_row_column_and_field(prepared: Prepared) -> None:
     assert [*one_day.stands] == [("stg_orders", THU)]
     assert len(one_day.part("stg_orders", THU)["keys"]["changed"]) == 1
     assert [part["partition_key"] for part in one_day.export()["partitions"]] == [THU]
-    code, said = desk.sluice("diff", "--name", "ada", "--markdown", "exp_shop_orders")
+    code, said = desk.sluice("env", "diff", "--name", "ada", "--markdown", "exp_shop_orders")
     line = "| `exp_shop_orders` | shop\\_screens `bakery.shop_orders` | 4 changed | `loaves` 4 |"
     assert (code, line in said) == (1, True), said
-    assert "staging.stg_orders" in desk.sluice("diff", "--name", "ada")[1]
+    assert "staging.stg_orders" in desk.sluice("env", "diff", "--name", "ada")[1]
 
 
 def test_what_means_the_same_of_the_same_is_equal_without_a_scan(prepared: Prepared) -> None:
@@ -586,7 +586,7 @@ def test_what_cannot_be_asked_is_refused_with_what_to_type(prepared: Prepared) -
         ),
         (["--name", "ada", "--json", "--markdown"], "expected one of them"),
     ):
-        code, told = prepared.desk.sluice("diff", *arguments)
+        code, told = prepared.desk.sluice("env", "diff", *arguments)
         assert (code, said in told) == (2, True), told
 
 

@@ -191,7 +191,7 @@ def test_a_file_that_lands_in_an_environment_is_loaded_there(desk: Desk) -> None
     code, said = desk.inside("land", "orders", str(landed))
     assert code == 0, said
     assert desk.inside("run")[0] == 0
-    code, said = desk.inside("rerun", "staging.stg_orders", "--partition", FRI)
+    code, said = desk.inside("table", "rerun", "staging.stg_orders", "--partition", FRI)
 
     assert code == 0, said
     assert {kinds(ada)[table] for table in tables} == {"BASE TABLE"}
@@ -199,7 +199,7 @@ def test_a_file_that_lands_in_an_environment_is_loaded_there(desk: Desk) -> None
     assert rows(ada, f"select sum(loaves) from raw.orders where _partition_key = '{FRI}'") == [(50,)]
     assert all(ada.site.gate_report("exp_shop_orders", day).open for day in (THU, FRI))
     # A backup would have no end.
-    code, said = desk.inside("backup", str(desk.folder / "kept"))
+    code, said = desk.inside("backup", "create", str(desk.folder / "kept"))
     assert (code, "expected one with data of its own" in said) == (1, True), said
     assert files_of(desk.company) == before
 
@@ -236,7 +236,7 @@ def test_a_seed_and_a_snapshot_are_built_over_what_shows_them(desk: Desk) -> Non
         session.show([(Relation(*name.split(".")), query) for name, query in views.items()], [])
 
     for name in views:
-        code, said = desk.inside("rerun", name)
+        code, said = desk.inside("table", "rerun", name)
         assert code == 0, said
 
     assert rows(ada, "select * from ref.levels") == [(1,)]

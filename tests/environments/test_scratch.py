@@ -59,8 +59,8 @@ def test_what_would_be_delivered_is_in_the_outbox(tmp_path: Path, parsed_bakery:
     assert rows(company, SHOP_ORDERS) == 2
     # Whatever a person types is done there.
     for command in (
-        ("plan", SHOP_ORDERS), ("resync", SHOP_ORDERS, "--partition", MON),
-        ("reconcile", SHOP_ORDERS, "--partition", MON),
+        ("delivery", "plan", SHOP_ORDERS), ("delivery", "resend", SHOP_ORDERS, "--partition", MON),
+        ("delivery", "reconcile", SHOP_ORDERS, "--partition", MON),
     ):  # fmt: skip
         code, said = sluice(company, *command)
         assert code == 0, (command, said)
@@ -68,6 +68,7 @@ def test_what_would_be_delivered_is_in_the_outbox(tmp_path: Path, parsed_bakery:
     assert len(list(sent.iterdir())) == 2
     code, said = sluice(
         company,
+        "delivery",
         "redeliver",
         SHOP_ORDERS,
         "--partition",

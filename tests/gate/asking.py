@@ -39,18 +39,18 @@ def nobody_sends_it_before_it_is_repaired(
 
 
 def assert_closed(office: Office, case: Case) -> None:
-    """Nothing was sent; `sluice gate` tells the broken link and a command, `sluice outdated` them all."""
+    """Nothing was sent; `sluice why` tells the broken link and a command, `sluice table outdated` all."""
     for place in case.closed:
         assert office.rows(place) == case.holds.get(place, []), place
         assert not office.opened(place), place
     if case.closed:
         export, partition = case.closed[0]
-        code, said = office.sluice("gate", export, "--partition", partition)
+        code, said = office.sluice("why", export, "--partition", partition)
         assert code == 1
         assert any(case.link in line and case.said in line for line in said.splitlines()), said
         assert case.advice in said
     if case.outdated:
-        _, listed = office.sluice("outdated")
+        _, listed = office.sluice("table", "outdated")
         found = outdated(office.company.site)
         keys = {item.relation: item.partition_keys for item in found}
         for relation, partition in case.outdated:

@@ -107,12 +107,12 @@ class Office:
     def judge(self, relation: str, first: str = "", last: str = "", *options: str) -> None:
         """Judge what is there by today's rules, and build nothing; without days, what is not cut by any."""
         days = ("--from", first, "--to", last or first) if first else ()
-        self.sluice("judge", relation, *days, *options)
+        self.sluice("table", "judge", relation, *days, *options)
 
     def rerun(self, relation: str, first: str, last: str = "") -> None:
         """Build partitions anew, with all that is made of them, and send the exports below."""
         days = ("--from", first, "--to", last) if last else ("--partition", first)
-        self.sluice("rerun", relation, *days)
+        self.sluice("table", "rerun", relation, *days)
 
     def retry(self) -> None:
         """`sluice run --retry`: all that is validated and was never sent."""

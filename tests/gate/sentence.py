@@ -40,7 +40,7 @@ class Case:
     """What has happened, and what must hold.
 
     `closed` may not be sent by anybody, and keeps what the destination `holds` of it; of the first of them
-    `sluice gate` names the table whose `link` is broken, says `said`, and advises a command. `goes` is what
+    `sluice why` names the table whose `link` is broken, says `said`, and advises a command. `goes` is what
     nothing is wrong with. `repair` opens what was closed; `opened` must have arrived then. Where `by_itself`,
     the sensor and `sluice run` are the repair, and are not asked before it. `daemons` and `commands` tell
     whether backfills and re-executions ask as well, and commands in processes of their own.
@@ -51,7 +51,7 @@ class Case:
     closed: tuple[Place, ...] = ()
     link: str = ""
     said: str = ""
-    advice: str = "sluice rerun"
+    advice: str = "sluice table rerun"
     repair: tuple[Happening, ...] = ()
     opened: Mapping[Place, Rows] = field(default_factory=dict[Place, Rows])
     goes: Mapping[Place, Rows] = field(default_factory=dict[Place, Rows])
@@ -64,12 +64,12 @@ class Case:
 
 
 def rebuild(relation: str, first: str, last: str = "") -> Happening:
-    """Repair by `sluice rerun`."""
+    """Repair by `sluice table rerun`."""
     return lambda office: office.rerun(relation, first, last)
 
 
 def judge(relation: str, first: str = "", last: str = "", *options: str) -> Happening:
-    """Repair by `sluice judge`, which sends nothing: `sluice run --retry` does."""
+    """Repair by `sluice table judge`, which sends nothing: `sluice run --retry` does."""
 
     def repair(office: Office) -> None:
         office.judge(relation, first, last, *options)

@@ -57,14 +57,14 @@ def edited(*edits: Edit) -> Happening:
 LESS_RAIN = "    or (rain_mm > 350 and {{ in_partition('business_date') }})\n"
 _ORDERS = Case(
     "of orders", edited(),
-    closed=(THE_SHOPS,), link="staging.stg_orders", said=NEVER, advice="sluice judge",
+    closed=(THE_SHOPS,), link="staging.stg_orders", said=NEVER, advice="sluice table judge",
     goes=only(BUILT, THE_REPORT),
     repair=(judge("staging.stg_orders", MON, TUE),), opened=only(BUILT, THE_SHOPS),
     base=TUESDAY, daemons=False,
 )  # fmt: skip
 _WEATHER = Case(
     "of weather", edited(),
-    closed=(THE_REPORT, THE_SHOPS), link="staging.stg_weather", said=NEVER, advice="sluice judge",
+    closed=(THE_REPORT, THE_SHOPS), link="staging.stg_weather", said=NEVER, advice="sluice table judge",
     repair=(judge("staging.stg_weather", TUE),), opened=ALL_BUILT, base=TUESDAY, daemons=False,
 )  # fmt: skip
 _UNIQUE_SHOPS = "            combination_of_columns: [business_date, shop]\n"
@@ -209,8 +209,8 @@ LARGEST_IN_MODEL = unnoticed(f"{MODELS}/marts/shop_orders.sql", "total('loaves')
 
 
 def rerun_outdated(office: Office) -> None:
-    """Repair by `sluice rerun --outdated`."""
-    office.sluice("rerun", "--outdated")
+    """Repair by `sluice table rerun --outdated`."""
+    office.sluice("table", "rerun", "--outdated")
 
 
 _MART = Case(
@@ -327,7 +327,7 @@ def _dry_tuesday(office: Office) -> None:
 WARNED = [
     Case(
         f"severity in {where}", _built_while_it_only_warned(where),
-        closed=(THE_REPORT, THE_SHOPS), link="staging.stg_weather", said=NEVER, advice="sluice judge",
+        closed=(THE_REPORT, THE_SHOPS), link="staging.stg_weather", said=NEVER, advice="sluice table judge",
         repair=(_judge_all, Office.retry, _dry_tuesday), opened=DRY, base=TUESDAY,
     )
     for where in ("dbt_project.yml, all tests", "a singular test's own config")

@@ -170,7 +170,7 @@ def test_a_pass_beside_another_version_is_none(bakery: Company) -> None:
     report = company.site.gate_report(SHOP_ORDERS, MON)
     told = {(item.relation, item.verdict) for item in report.closed_by}
     assert (host, Verdict.OTHER_READ) in told
-    code, said, complained = company.sluice("judge", host, "--from", MON, "--to", MON)
+    code, said, complained = company.sluice("table", "judge", host, "--from", MON, "--to", MON)
     assert code == 0, said + complained
     report = company.site.gate_report(SHOP_ORDERS, MON)
     assert Verdict.OTHER_READ not in {item.verdict for item in report.closed_by}
@@ -222,5 +222,5 @@ def test_a_correction_goes_out_once_the_other_table_of_its_test_is_corrected(ope
     assert _order_list(company, TUE) == [(f"{TUE}-0", "b")]
     assert company.run() == []
     assert company.site.gate_report("exp_order_list", TUE).open
-    assert sluice(company, "gate", "exp_order_list", "--partition", TUE)[0] == 0
+    assert sluice(company, "why", "exp_order_list", "--partition", TUE)[0] == 0
     assert sluice(company, "run")[0] == 0

@@ -52,7 +52,7 @@ def _hour_restored(office: Office) -> None:
 
 _HOURS = Case(
     "of hours", edited(),
-    closed=(SUMS,), link="staging.stg_readings", said=NEVER, advice="sluice judge",
+    closed=(SUMS,), link="staging.stg_readings", said=NEVER, advice="sluice table judge",
     goes={PLANS: [("a", "4")]}, opened={SUMS: AS_BUILT},
     repair=(judge("staging.stg_readings", HOURS[0], HOURS[-1]),),
 )  # fmt: skip

@@ -98,7 +98,7 @@ def test_what_was_built_without_a_day_that_came_late_is_listed_and_rebuilt(baker
     events = bakery.run()
     assert runs(events) == [(MON, True)]
     assert bakery.in_postgres(WED) == [(WED, "a", 9)]
-    code, said, _ = bakery.sluice("outdated")
+    code, said, _ = bakery.sluice("table", "outdated")
     assert code == 1
     assert (
         f"marts.shop_orders {TUE} to {WED} (2 partitions): built without staging.stg_orders [{MON}]" in said
@@ -106,7 +106,7 @@ def test_what_was_built_without_a_day_that_came_late_is_listed_and_rebuilt(baker
     code, said, complained = bakery.sluice(*_typed(said))
     assert code == 0, said + complained
     assert bakery.in_postgres() == [(MON, "a", 3), (TUE, "a", 7), (WED, "a", 12)]
-    assert bakery.sluice("outdated")[0] == 0
+    assert bakery.sluice("table", "outdated")[0] == 0
 
 
 def _typed(said: str) -> list[str]:
@@ -128,10 +128,10 @@ def test_a_corrected_day_behind_one_that_is_not_good_is_told_by_that_and_goes_ou
     company.run()
     company.land_orders(WED, a=2)
     company.run()
-    code, said = sluice(company, "gate", SHOP_ORDERS, "--partition", WED)
+    code, said = sluice(company, "why", SHOP_ORDERS, "--partition", WED)
     assert (code, f"[{TUE}]" in said) == (1, True), said
     # To build it now would end at the bad day.
-    assert "sluice rerun marts.shop_orders" not in said
+    assert "sluice table rerun marts.shop_orders" not in said
     code, said = sluice(company, "run")
     assert code == 1
     held_back = [line for line in said.splitlines() if line.startswith("  holds back: ")]

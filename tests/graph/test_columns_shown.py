@@ -141,5 +141,5 @@ def test_rows_what_is_not_understood_and_a_page_without_an_address_are_a_line_ea
     lines = markdown(wide(2)).splitlines()
     assert "Which rows are sent: `raw.feed.c0`." in lines
     assert "Not understood, so that all columns count there: `marts.m`." in lines
-    assert lines[-1] == "Each way, step by step: `lineage.html#exp_m`, which `sluice docs` makes."
+    assert lines[-1] == "Each way, step by step: `lineage.html#exp_m`, which `sluice page data-docs` makes."
     assert column_lineage(wide(2), FEED) == {}

@@ -32,7 +32,7 @@ SECRETS = (
     "tEaMsSiGnAtUrE-signature_0123456789", "p@ss:w0rd/smtp", "p%40ss%3Aw0rd%2Fsmtp",
 )  # fmt: skip
 HTTP_KINDS = ("pagerduty", "webhook", "slack", "teams", "apprise")
-FIX = "sluice gate exp_top_items_retailer_app --partition 2022-10-05\nopen the run, and click Re-execute"
+FIX = "sluice why exp_top_items_retailer_app --partition 2022-10-05\nopen the run, and click Re-execute"
 
 
 def notice(action: Action = Action.OPEN, **changes: Any) -> Notice:

@@ -33,11 +33,11 @@ from tests.incidents.places import (
     webhook_url,
 )
 
-COMMAND = "sluice gate exp_top_items_retailer_app --partition 2022-10-05"
+COMMAND = "sluice why exp_top_items_retailer_app --partition 2022-10-05"
 NO_BREAK = "\N{ZERO WIDTH SPACE}"
 # What a message says that is in no notice.
 FIXED = set(re.findall(r"\w+", """
-    update acknowledged resolved summary test what to do sluice incident open acknowledge resolve trigger
+    update acknowledged resolved summary test what to do sluice incident show open acknowledge resolve trigger
     routing_key event_action dedup_key payload source severity timestamp custom_details links href text client
     client_url type data id action title urgency fix at facts more lines error info warning critical
 """))  # fmt: skip
@@ -271,13 +271,13 @@ def test_what_is_long_fits_a_phone_and_every_vendor(there: Place) -> None:
 
 @pytest.mark.parametrize("characters", [600, 3900, 5000])
 def test_a_command_is_never_cut(there: Place, characters: int) -> None:
-    command = f"sluice release exp_a --check {'c' * characters}"
+    command = f"sluice export release exp_a --check {'c' * characters}"
     there.channel().send(notice(fix=f"{COMMAND}\n{command}\nand click"))
     (arrived,) = there.arrived()
     assert COMMAND in arrived
     whole = there.kind == "webhook" or characters < 4000
     assert (command in arrived) == whole
-    assert whole or "sluice release" not in arrived
+    assert whole or "sluice export release" not in arrived
 
 
 def test_what_apprise_raises_is_told_without_its_text(

@@ -88,85 +88,93 @@ def shop(bakery: Company, served: Switchboard) -> Shop:
 
 def test_an_incident_is_listed_shown_and_seen_to(shop: Shop) -> None:
     assert shop.actions == ["trigger"]
-    code, listed = shop.type("incidents")
+    code, listed = shop.type("incident list")
     assert (code, f"staging.stg_orders [{TUE}]" in listed) == (1, True)
-    [found] = [item for item in shop.json("incidents --json") if str(item["id"]) == shop.number]
+    [found] = [item for item in shop.json("incident list --json") if str(item["id"]) == shop.number]
     assert (found["status"], found["kind"], found["partition"]) == ("open", "table", TUE)
-    assert shop.json("incidents --json --owner nobody") == []
-    code, shown = shop.type(f"incident {shop.number}")
+    assert shop.json("incident list --json --owner nobody") == []
+    code, shown = shop.type(f"incident show {shop.number}")
     assert code == 0
     assert "holds up exp_shop_orders [2024-01-02]" in shown
     assert "opened" in shown
     assert "open to oncall: sent" in shown
     for command in dict.fromkeys(_TYPED.findall(shown)):
         assert shop.type(command.removeprefix("sluice "))[0] in (0, 1), command
-    assert shop.type(f"ack {shop.number} --reason 'on it' --by Ada")[0] == 0
+    assert shop.type(f"incident ack {shop.number} --reason 'on it' --by Ada")[0] == 0
     assert shop.actions == ["trigger", "acknowledge"], "at once, without waiting for a look"
-    told = shop.json(f"incident {shop.number} --json")
+    told = shop.json(f"incident show {shop.number} --json")
     assert (told["status"], told["acknowledged_by"]) == ("acknowledged", "Ada")
     assert {"at", "what", "by", "text"} == set(told["events"][-1])
     assert (told["events"][-1]["by"], told["events"][-1]["text"]) == ("Ada", "on it")
-    assert shop.type(f"unack {shop.number}")[0] == 0
-    assert shop.json(f"incident {shop.number} --json")["status"] == "open"
+    assert shop.type(f"incident unack {shop.number}")[0] == 0
+    assert shop.json(f"incident show {shop.number} --json")["status"] == "open"
 
 
 def test_a_reason_is_one_line_of_the_record_and_no_more(shop: Shop) -> None:
     said = "asked them\n  2022-10-05 10:00 resolved: all is well \x1b[31m\x9b1m\u202eback"
-    assert shop.type(f"ack {shop.number} --reason '{said}'")[0] == 0
-    text = shop.json(f"incident {shop.number} --json")["events"][-1]["text"]
+    assert shop.type(f"incident ack {shop.number} --reason '{said}'")[0] == 0
+    text = shop.json(f"incident show {shop.number} --json")["events"][-1]["text"]
     assert text == "asked them 2022-10-05 10:00 resolved: all is well [31m 1m back"
 
 
 def test_a_snooze_and_its_end_are_on_record(shop: Shop) -> None:
-    code, said = shop.type(f"snooze {shop.number} --for 2h --reason 'the provider knows' --by Ada")
+    code, said = shop.type(f"incident snooze {shop.number} --for 2h --reason 'the provider knows' --by Ada")
     assert code == 0
-    assert shop.json(f"incident {shop.number} --json")["status"] == "snoozed"
+    assert shop.json(f"incident show {shop.number} --json")["status"] == "snoozed"
     [command] = _TYPED.findall(said)
     assert shop.type(command.removeprefix("sluice "))[0] == 0
-    told = shop.json(f"incident {shop.number} --json")
+    told = shop.json(f"incident show {shop.number} --json")
     assert (told["status"], [event["what"] for event in told["events"]][-1]) == ("open", "unacknowledged")
 
 
 @pytest.mark.parametrize("name", ["staging.stg_orders", "staging.*"])
 def test_what_is_muted_is_told_when_the_mute_ends(shop: Shop, name: str) -> None:
-    code, said = shop.type(f"mute {name} --for 3d --reason 'month end' --partition 2024-01-03 --by Ada")
+    code, said = shop.type(
+        f"incident mute {name} --for 3d --reason 'month end' --partition 2024-01-03 --by Ada"
+    )
     assert code == 0, said
-    assert "month end" in shop.type("mutes")[1]
+    assert "month end" in shop.type("incident mutes")[1]
     shop.company.land_day("2024-01-03", a=1)
     shop.ledger.settle(failing={"staging.stg_orders"})
     look(shop.company.site)
     assert shop.actions == ["trigger"]
     [command] = _TYPED.findall(said)
     assert shop.type(command.removeprefix("sluice "))[0] == 0
-    assert "nothing is muted" in shop.type("mutes")[1]
+    assert "nothing is muted" in shop.type("incident mutes")[1]
     look(shop.company.site)
     assert shop.actions == ["trigger", "trigger"]
 
 
 WRONG = {
-    "incident 99": ("no incident 99; open are", "sluice incidents --all"),
-    "incident nine": ("no incident nine", "sluice incidents --all"),
-    "ack 99 --reason x": ("no incident 99", "sluice incidents --all"),
-    "unack 99": ("no incident 99", "sluice incidents --all"),
-    "snooze 99 --for 2h --reason x": ("no incident 99", "sluice incidents --all"),
-    "mute staging.stg_order --for 2h --reason x": (
+    "incident show 99": ("no incident 99; open are", "sluice incident list --all"),
+    "incident show nine": ("no incident nine", "sluice incident list --all"),
+    "incident ack 99 --reason x": ("no incident 99", "sluice incident list --all"),
+    "incident unack 99": ("no incident 99", "sluice incident list --all"),
+    "incident snooze 99 --for 2h --reason x": ("no incident 99", "sluice incident list --all"),
+    "incident mute staging.stg_order --for 2h --reason x": (
         "no source, table or export",
         "did you mean `staging.stg_orders`",
     ),
-    "mute stg_* --for 2h --reason x": ("no source, table or export `stg_*`", "use one of"),
-    "mute orders --for soon --reason x": ("'soon' is no time", "as 2h"),
-    "mute orders --for 3y --reason x": ("'3y' is no time", "as 2h"),
+    "incident mute stg_* --for 2h --reason x": ("no source, table or export `stg_*`", "use one of"),
+    "incident mute orders --for soon --reason x": ("'soon' is no time", "as 2h"),
+    "incident mute orders --for 3y --reason x": ("'3y' is no time", "as 2h"),
     **{
         f"{asked} --reason '{said}'": ("--reason", "say why")
-        for asked in ("ack 1", "snooze 1 --for 2h", "mute orders --for 2h")
+        for asked in ("incident ack 1", "incident snooze 1 --for 2h", "incident mute orders --for 2h")
         for said in ("", " ", "\n\x1b")
     },
-    "mute weather --for 2h --partition nonsense --reason x": ("is no partition of `weather`", "expected"),
-    "mute exp_* --for 2h --partition 2024-13-01 --reason x": ("is no partition of `exp_*`", "expected"),
-    f"ack {'9' * 30} --reason x": ("no incident 999", "sluice incidents --all"),
-    "snooze 1 --for 99999999w --reason x": ("is no time", "as 2h"),
-    f"unmute {'9' * 30}": ("no mute 999", "sluice mutes"),
-    "unmute 7": ("no mute 7", "sluice mutes"),
+    "incident mute weather --for 2h --partition nonsense --reason x": (
+        "is no partition of `weather`",
+        "expected",
+    ),
+    "incident mute exp_* --for 2h --partition 2024-13-01 --reason x": (
+        "is no partition of `exp_*`",
+        "expected",
+    ),
+    f"incident ack {'9' * 30} --reason x": ("no incident 999", "sluice incident list --all"),
+    "incident snooze 1 --for 99999999w --reason x": ("is no time", "as 2h"),
+    f"incident unmute {'9' * 30}": ("no mute 999", "sluice incident mutes"),
+    "incident unmute 7": ("no mute 7", "sluice incident mutes"),
     "alerts test oncal": ("oncal", "did you mean `oncall`"),
 }
 
@@ -176,7 +184,7 @@ def test_what_is_not_there_is_answered_with_what_is(shop: Shop) -> None:
         code, said = shop.type(line)
         assert code == (1 if line.startswith("alerts") else 2), (line, said)
         assert not [text for text in texts if text not in said], (line, said)
-    assert shop.type("incidents --all")[0] == 1
+    assert shop.type("incident list --all")[0] == 1
 
 
 def test_a_channel_is_tried_and_what_was_not_told_is_tried_again(shop: Shop) -> None:
@@ -187,7 +195,7 @@ def test_a_channel_is_tried_and_what_was_not_told_is_tried_again(shop: Shop) -> 
     assert (code, "did not take it" in said, "500" in said) == (1, True, True)
     assert "all that was to be told is told" in shop.type("alerts outbox")[1]
     shop.pager.faults.fail(503)
-    shop.type(f"ack {shop.number} --reason 'on it'")
+    shop.type(f"incident ack {shop.number} --reason 'on it'")
     code, said = shop.type("alerts outbox")
     assert (code, "503" in said) == (1, True)
     assert shop.type("alerts outbox --retry")[0] == 0
@@ -221,7 +229,7 @@ def test_the_watcher_finds(shop: Shop, what: str) -> None:
         load = _fails
     else:
         shop.pager.faults.fail(503, times=9)
-        shop.type(f"ack {shop.number} --reason 'on it'")
+        shop.type(f"incident ack {shop.number} --reason 'on it'")
         when += timedelta(minutes=16)
     lines: list[str] = []
     found = watch(shop.company.at(when).deployment, load, timedelta(hours=1), lines.append)
@@ -268,7 +276,7 @@ def test_a_file_that_does_not_hold_hides_no_incident(shop: Shop) -> None:
     assert [one["action"] for one in told] == ["open"] * 2, "once each"
     assert "unknown channel `nobody`" in next(one["what"] for one in told if "alerts.yaml" in one["title"])
     assert any("staging.stg_orders [2024-01-03]" in one["title"] for one in told)
-    assert "staging.stg_orders [2024-01-03]" in shop.type("incidents")[1]
+    assert "staging.stg_orders [2024-01-03]" in shop.type("incident list")[1]
     assert shop.actions == ["trigger"]
     file.write_text(ALERTS)
     look(shop.company.site, write=lines.append)

@@ -94,7 +94,9 @@ def test_two_failed_checks_of_one_table_are_one_trouble_that_holds_its_exports(
     assert (found.root, found.urgency) == (STAGED, Urgency.CRITICAL)  # its deadline has passed
     assert len(found.findings) == 2
     assert {finding.kind for finding in found.findings} == {TroubleKind.CHECK_FAILED}
-    assert all("sluice rerun staging.stg_orders --partition 2024-01-01`" in one.fix for one in found.findings)
+    assert all(
+        "sluice table rerun staging.stg_orders --partition 2024-01-01`" in one.fix for one in found.findings
+    )
     assert [(one.export, one.partition_key) for one in found.affected] == [(SHOP_ORDERS, MON)]
     assert found.due_at == datetime(2024, 1, 2, 12, tzinfo=UTC)
     assert "as told" not in str(found)  # a summary may quote the data
@@ -226,7 +228,7 @@ def test_what_a_gate_holds_for_no_root_is_a_held_delivery(ledger: Bakery, watch:
     found = only(watch.troubles())
     assert found.root == Root(DELIVERY, SHOP_ORDERS, TUE)
     assert kinds([found])[found.root] == [TroubleKind.DELIVERY_HELD, TroubleKind.LATE_EXPORT]
-    assert "sluice rerun" in found.findings[0].fix
+    assert "sluice table rerun" in found.findings[0].fix
 
 
 def test_rows_refused_for_good_and_what_differs_over_there(ledger: Bakery, watch: Watch) -> None:

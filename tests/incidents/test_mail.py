@@ -41,7 +41,7 @@ def test_a_message_arrives_as_plain_text(mail: tuple[MailDouble, str], action: A
     assert "raw.inventory [2022-10-05]: check failed" in message["subject"]
     assert message["from"].addresses[0].addr_spec == "sluice@marketplace.example"
     lines = read(message).splitlines()
-    assert "  sluice gate exp_top_items_retailer_app --partition 2022-10-05" in lines
+    assert "  sluice why exp_top_items_retailer_app --partition 2022-10-05" in lines
     assert "owner: data-platform@marketplace.example" in lines
     assert any(line.startswith("run: https://dagster.example/runs/1f2e?selection=") for line in lines)
 

@@ -412,7 +412,7 @@ def test_who_is_forgotten_goes_from_what_was_filled(copy: Mill) -> None:
 
 def test_forgetting_somebody_names_the_tables_that_functions_fill(copy: Mill) -> None:
     copy.fill(RAIN, MON)
-    code, said, _ = copy.company.sluice("forget", "town=Ulm", "--reason", "asked")
+    code, said, _ = copy.company.sluice("delivery", "forget", "town=Ulm", "--reason", "asked")
     told = "made of these rows by functions, until `sluice run` or the daemon fills them anew:"
     assert (code, f"{told} {REPORT}, {RAIN}, {TOWNS}" in said) == (0, True), said
     copy.fill(RAIN, MON)

@@ -132,17 +132,17 @@ def test_work_ends(mill: Settings, edited: Path) -> None:
     change(edited, TRIAL, "2999-01-31", "2020-01-31")
     project = loaded(mill)
     said = [str(problem) for problem in expired_in(project, mill, TODAY)]
-    assert any(one.startswith(f"{TRIAL}:") and "`sluice promote Trial`" in one for one in said)
+    assert any(one.startswith(f"{TRIAL}:") and "`sluice env promote Trial`" in one for one in said)
     change(edited, TRIAL, "2020-01-31", TODAY.isoformat())
     assert any(TRIAL in one for one in warnings_in(loaded(mill), TODAY))
 
 
 def test_a_function_is_promoted(mill: Settings, edited: Path) -> None:
     company = Company(mill, "", mill.data_dir)
-    code, said = sluice(company, "promote", "Trial", "--dry-run")
+    code, said = sluice(company, "env", "promote", "Trial", "--dry-run")
     assert (code, "Trial.kql -> kusto/functions/Trial.kql" in said) == (0, True), said
     assert (edited / TRIAL).is_file()
-    assert sluice(company, "promote", "Trial")[0] == 0
+    assert sluice(company, "env", "promote", "Trial")[0] == 0
     assert not (edited / TRIAL).exists()
     kusto = loaded(mill).kusto
     assert kusto is not None
@@ -152,8 +152,8 @@ def test_a_function_is_promoted(mill: Settings, edited: Path) -> None:
 def test_what_reads_work_is_not_promoted_before_that(mill: Settings, edited: Path) -> None:
     write(edited, {"kusto/work/functions/More.kql": f"{WORK}.create-or-alter function More() {{ Trial }}\n"})
     loaded(mill)
-    code, said = sluice(Company(mill, "", mill.data_dir), "promote", "More")
-    assert (code, "`sluice promote Trial` first" in said) == (2, True), said
+    code, said = sluice(Company(mill, "", mill.data_dir), "env", "promote", "More")
+    assert (code, "`sluice env promote Trial` first" in said) == (2, True), said
     assert (edited / "kusto/work/functions/More.kql").is_file()
 
 

@@ -134,15 +134,15 @@ def test_each_incident_of_a_day_is_named_and_an_outage_marks_no_day_of_its_own(o
 def test_an_incident_leads_to_its_steps_log_and_to_what_repeats_it(pages: dict[str, Read]) -> None:
     log = next(link for link in pages["index.html"].links if link.startswith("logs/"))
     page = pages[log]
-    assert f"sluice rerun staging.stg_orders --partition {TUE}" in pages["index.html"].typed
+    assert f"sluice table rerun staging.stg_orders --partition {TUE}" in pages["index.html"].typed
     assert "Dagster has no run" in page.text, "the records alone are played here"
-    assert "sluice rerun staging.stg_orders" in page.typed
+    assert "sluice table rerun staging.stg_orders" in page.typed
     assert "SLUICE_DATA_DIR" in page.text
 
 
 def test_what_is_to_be_typed_can_be_typed(pages: dict[str, Read]) -> None:
     typed = {command for page in pages.values() for command in page.typed}
-    assert any(command.startswith("sluice release") for command in typed)
+    assert any(command.startswith("sluice export release") for command in typed)
     wrong = [one for one in typed if _wrong(one.removeprefix("sluice "))]
     assert (wrong, [one for one in typed if not one.startswith("sluice ")]) == ([], [])
 

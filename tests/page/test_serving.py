@@ -272,7 +272,7 @@ def test_what_cannot_be_served_is_told(shop: Shown, options: list[str], told: st
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         typed = [one.format(taken=taken.getsockname()[1]) for one in options]
-        code, said = sluice(shop.company, "serve", *typed)
+        code, said = sluice(shop.company, "page", "serve", *typed)
     assert (code, told in said) == (2, True), said
 
 
@@ -280,7 +280,7 @@ def test_the_command_serves_until_it_is_asked_to_stop(shop: Shown) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
-    process = shop.company.start("serve", "--port", port)
+    process = shop.company.start("page", "serve", "--port", port)
     assert process.stdout is not None
     assert process.stdout.readline() == f"page: http://127.0.0.1:{port}  stop: Ctrl-C\n"
     page = httpx.get(f"http://127.0.0.1:{port}/index.html", timeout=60).text
@@ -291,9 +291,9 @@ def test_the_command_serves_until_it_is_asked_to_stop(shop: Shown) -> None:
 
 def test_a_folder_with_other_things_in_it_is_left_alone(shop: Shown, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    code, said = sluice(shop.company, "page", "--out", str(tmp_path))
+    code, said = sluice(shop.company, "page", "write", "--out", str(tmp_path))
     assert (code, "expected an empty folder" in said) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-    code, said = sluice(shop.company, "page", "--out", str(tmp_path / "mine.txt"))
+    code, said = sluice(shop.company, "page", "write", "--out", str(tmp_path / "mine.txt"))
     assert (code, "Not a directory; expected a folder that can be written to: --out" in said) == (2, True)
     assert (tmp_path / "mine.txt").read_text() == "mine"

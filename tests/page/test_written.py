@@ -60,7 +60,7 @@ def test_files_say_what_the_server_says_and_their_links_lead_to_files(shop: Show
 
 def test_the_command_writes_them_in_the_place_of_the_last_ones(shop: Shown, tmp_path: Path) -> None:
     for _ in range(2):
-        code, said = sluice(shop.company, "page", "--out", str(tmp_path / "out"))
+        code, said = sluice(shop.company, "page", "write", "--out", str(tmp_path / "out"))
         assert (code, f"open {tmp_path / 'out' / 'index.html'}" in said) == (0, True), said
         assert f"staging.stg_orders [{TUE}]" in (tmp_path / "out/index.html").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
@@ -163,7 +163,7 @@ def test_the_end_of_a_steps_output_is_shown_and_no_secret_of_it(own_shop: Shown)
         assert "connecting with ***" in page.text
         assert PASSWORD not in page.html
         assert "could not convert" in page.text, "what it failed with"
-        assert page.typed == [f"sluice rerun staging.stg_orders --partition {TUE}"]
+        assert page.typed == [f"sluice table rerun staging.stg_orders --partition {TUE}"]
         assert len(page.html) < 4 * LAST_BYTES
         with reading(own_shop.company.settings) as instance:
             assert instance is not None

@@ -1,4 +1,4 @@
-"""`sluice publish`: what it says, and who may not.
+"""`sluice env publish`: what it says, and who may not.
 
 Belongs here: the command and its refusals. Does not: what is published (`test_publish`).
 """
@@ -50,7 +50,7 @@ def test_who_publishes_nothing_is_told_so(
 ) -> None:
     company = empty(tmp_path, parsed_bakery, **variables)
     shelf = {"SLUICE_PUBLISHED_URL": str(tmp_path / "shelf")} if variables else {}
-    ended, _, complained = company.sluice("publish", **variables, **shelf)
+    ended, _, complained = company.sluice("env", "publish", **variables, **shelf)
     assert (ended, said in " ".join(complained.split())) == (code, True), complained
     assert not (tmp_path / "shelf").exists()
     if shelf:  # nor does a run
@@ -66,17 +66,17 @@ def test_who_publishes_nothing_is_told_so(
 
 def test_it_says_what_it_has_done_and_does_it_once(open_bakery: Company, tmp_path: Path) -> None:
     company = with_shelf(open_bakery, tmp_path / "shelf")
-    ended, said, told = company.sluice("publish")
+    ended, said, told = company.sluice("env", "publish")
     assert (ended, said.strip()) == (0, "8 partitions published, 0 taken out; catalogue 000000000001")
     assert "marts.shop_orders: 1 published, 0 taken out" in told
-    ended, said, _ = company.sluice("publish", "--json")
+    ended, said, _ = company.sluice("env", "publish", "--json")
     assert (ended, json.loads(said)) == (
         0, {"catalogue": "", "published": [], "taken_out": [], "refused": {}},
     )  # fmt: skip
-    ended, _, complained = company.sluice("publish", "marts.shop_order")
+    ended, _, complained = company.sluice("env", "publish", "marts.shop_order")
     assert (ended, "did you mean `marts.shop_orders`?" in complained) == (2, True)
     # A person who is forgotten is gone from there, on the day that the command says.
-    ended, said, _ = company.sluice("forget", "shop=a", "--reason", "request 17")
+    ended, said, _ = company.sluice("delivery", "forget", "shop=a", "--reason", "request 17")
     assert ended == 0
     assert "are gone by" in said
     publishing = publishing_of(company.site)
@@ -87,12 +87,12 @@ def test_it_says_what_it_has_done_and_does_it_once(open_bakery: Company, tmp_pat
     shelf = Shelf(Area(str(tmp_path / "shelf")))
     first = newest(shelf)
     shelf.add(replace(first, name="000000000099", deployment="another"))
-    ended, _, complained = company.sluice("publish")
+    ended, _, complained = company.sluice("env", "publish")
     assert ended == 1
     assert "is of deployment another, epoch" in " ".join(complained.split())
     newer = tmp_path / "shelf" / "catalogues" / "000000000100.json"
     newer.write_text(json.dumps({"form": 2}))
-    ended, _, complained = company.sluice("publish")
+    ended, _, complained = company.sluice("env", "publish")
     assert ended == 1
     assert "has form 2; expected 1 at most" in " ".join(complained.split())
 
@@ -132,11 +132,11 @@ def test_a_shelf_that_cannot_be_had_is_told_with_what_to_do(
 ) -> None:
     shelf = tmp_path / "shelf"
     company = with_shelf(open_bakery, shelf)
-    assert company.sluice("publish")[0] == 0
+    assert company.sluice("env", "publish")[0] == 0
     wrong(shelf)
-    ended, _, complained = company.sluice("publish")
+    ended, _, complained = company.sluice("env", "publish")
     assert (ended, said in " ".join(complained.split())) == (1, True), complained
-    assert "`sluice publish`" in complained
+    assert "`sluice env publish`" in complained
     mend(shelf)
-    assert company.sluice("publish")[0] == 0
+    assert company.sluice("env", "publish")[0] == 0
     assert "marts.shop_orders" in newest(Shelf(Area(str(shelf)))).tables

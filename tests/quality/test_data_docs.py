@@ -190,7 +190,7 @@ def test_a_site_is_made_anew_when_something_was_judged(settings: Settings) -> No
 
 def test_the_command_says_where_the_site_begins(settings: Settings, tmp_path: Path) -> None:
     keep(settings, ORDERS, MON, PASSED)
-    code, written, complained = Company(settings, "", tmp_path).sluice("docs")
+    code, written, complained = Company(settings, "", tmp_path).sluice("page", "data-docs")
     assert (code, complained) == (0, "")
     assert Path(written.strip()) == site_dir(settings) / "index.html"
     assert ORDERS in text(Path(written.strip()))
@@ -202,7 +202,7 @@ def test_beside_the_pages_is_that_of_todays_columns_which_each_links_to(
     keep(settings, ORDERS, MON, FAILED)
     company = Company(settings, "", tmp_path).with_own_project()
     site, export = site_dir(settings), company.settings.project_dir / "exports/exp_shop_orders.yml"
-    assert company.sluice("docs")[0] == 0
+    assert company.sluice("page", "data-docs")[0] == 0
     columns, index = site / LINEAGE_PAGE, site / "index.html"
     assert "counter@bakery.example" in columns.read_text()
     for page in [index, *site.glob("validations/**/*.html"), *site.glob("expectations/**/*.html")]:
@@ -212,13 +212,13 @@ def test_beside_the_pages_is_that_of_todays_columns_which_each_links_to(
 
     first = index.stat()
     export.write_text(export.read_text().replace("counter@", "till@"))
-    assert company.sluice("docs")[0] == 0
+    assert company.sluice("page", "data-docs")[0] == 0
     assert "till@bakery.example" in columns.read_text()
     assert index.stat() == first, "no result is another"
 
     export.write_text(export.read_text().replace("mode: mirror", "mode: miror"))
     keep(settings, ORDERS, TUE, PASSED)
-    code, _, told = company.sluice("docs")
+    code, _, told = company.sluice("page", "data-docs")
     assert code == 0
     assert f"{LINEAGE_PAGE} is not renewed: the project does not load; `sluice check` says why" in told
     assert TUE in pages(site, ORDERS), "what was judged is shown all the same"

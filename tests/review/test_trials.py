@@ -62,7 +62,7 @@ def test_a_shelf_with_nothing_on_it(branch: Branch) -> None:
     assert branch.company.sluice_with(variables, *asked)[0] == 0
     branch.edit(*TWICE)
     code, _, said = branch.company.sluice_with(variables, *asked)
-    assert (code, "nothing is published" in said, "type `sluice publish`" in said) == (1, True, True)
+    assert (code, "nothing is published" in said, "type `sluice env publish`" in said) == (1, True, True)
 
 
 def test_half_of_one_is_taken_by_the_next(branch: Branch) -> None:

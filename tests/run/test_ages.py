@@ -226,7 +226,7 @@ def test_rows_that_were_built_from_what_was_too_old_are_built_anew_before_they_g
     assert (pressed, Verdict.BUILT_FROM_TOO_OLD.value in said) == (False, True)
     assert archived(company, "day_sums") == {}
     report = company.site.gate_report("exp_day_sums", DAY)
-    assert report.steps == (f"`sluice rerun marts.day_sums --partition {DAY}`",)
+    assert report.steps == (f"`sluice table rerun marts.day_sums --partition {DAY}`",)
 
     assert (DAY, True) in runs(company.run())
     assert [row[2] for row in archived(company, "day_sums")[DAY]] == ["New hill"]
@@ -271,7 +271,7 @@ def test_the_contract_lets_it_go_as_well(bakery: Company) -> None:
     assert (code, STANDS in said) == (1, True)
     code, said, _ = company.sluice("status")
     assert (Standing.HELD.value in said, STANDS in said) == (True, True)
-    code, said, _ = company.sluice("gate", SHOP_ORDERS, "--partition", MON)
+    code, said, _ = company.sluice("why", SHOP_ORDERS, "--partition", MON)
     assert (code, f"raw.orders [{MON}]: {STANDS}" in said) == (1, True)
     contract.write_text(contract.read_text().replace("value: 1\n    unit: d", "value: 2000\n    unit: w"))
     code, said, _ = company.sluice("run")

@@ -178,7 +178,7 @@ def test_a_correction_is_told_while_a_test_breaks_and_goes_out_once_it_ran(
     open_bakery: Company, tables: tuple[str, ...]
 ) -> None:
     company = _corrected_while_a_test_breaks(open_bakery, tables)
-    assert sluice(company, "gate", SHOP_ORDERS, "--partition", TUE)[0] == 1
+    assert sluice(company, "why", SHOP_ORDERS, "--partition", TUE)[0] == 1
     code, said = sluice(company, "run")
     assert (code, "could not run" in said) == (1, True), said
     assert company.status()[(SHOP_ORDERS, TUE)].standing is Standing.HELD
@@ -247,10 +247,10 @@ def test_a_check_that_was_given_up_on_a_delivered_day_is_told_everywhere(open_ba
     company.land_shops("a", "b", BREAKING)
     company.run()
     company = _with_test(company, "stg_orders")
-    assert sluice(company, "judge", ORDERS, "--from", MON, "--to", MON)[0] == 1
+    assert sluice(company, "table", "judge", ORDERS, "--from", MON, "--to", MON)[0] == 1
     for minutes in (6, 40, 200, 900):
         assert runs(_later(company, minutes=minutes).run()) == [(MON, False)]
-    assert "given up" in sluice(company, "gate", SHOP_ORDERS, "--partition", MON)[1]
+    assert "given up" in sluice(company, "why", SHOP_ORDERS, "--partition", MON)[1]
     assert "could not run" in sluice(company, "status")[1]
     code, said = sluice(company, "run")
     assert (code, "could not run" in said) == (1, True), said
@@ -265,7 +265,7 @@ def test_judging_does_not_say_that_nothing_is_there_where_a_test_broke(open_bake
     company.run()
     company = _with_test(company, "stg_orders")
     code, said = sluice(
-        company, "judge", "exports.exp_shop_orders", "--from", MON, "--to", MON, "--with-parents"
+        company, "table", "judge", "exports.exp_shop_orders", "--from", MON, "--to", MON, "--with-parents"
     )
     assert code == 1
     assert "could not run" in said

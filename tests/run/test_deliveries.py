@@ -36,38 +36,41 @@ def observed(company: Company, asset: str) -> list[str]:
 def test_names_that_are_none_are_told_with_what_was_meant(open_bakery: Company) -> None:
     company = open_bakery
     for arguments, said in [
-        (("plan", "exp_shop_order"), "did you mean `exp_shop_orders`?"),
-        (("plan", SHOP_ORDERS, "--partition", "monday"), "no partition of"),
-        (("approve", "abcdef", "--reason", "so"), "`sluice deliveries` lists them"),
-        (("content", SHOP_ORDERS, "--on", "soon"), "no time"),
-        (("redeliver", SHOP_ORDERS, "--on", "2020-01-01", "--reason", "so"), "had been delivered"),
-        (("redeliver", SHOP_ORDERS, "--on", "2020-01-01", "--reason", " "), "needs a reason"),
-        (("forget", "shop", "--reason", "so"), "COLUMN=VALUE"),
+        (("delivery", "plan", "exp_shop_order"), "did you mean `exp_shop_orders`?"),
+        (("delivery", "plan", SHOP_ORDERS, "--partition", "monday"), "no partition of"),
+        (("delivery", "approve", "abcdef", "--reason", "so"), "`sluice delivery list` lists them"),
+        (("delivery", "content", SHOP_ORDERS, "--on", "soon"), "no time"),
+        (
+            ("delivery", "redeliver", SHOP_ORDERS, "--on", "2020-01-01", "--reason", "so"),
+            "had been delivered",
+        ),
+        (("delivery", "redeliver", SHOP_ORDERS, "--on", "2020-01-01", "--reason", " "), "needs a reason"),
+        (("delivery", "forget", "shop", "--reason", "so"), "COLUMN=VALUE"),
     ]:
         code, complained = sluice(company, *arguments)
         assert (code, said in complained) == (2, True), complained
-    assert "no row is refused" in sluice(company, "rejected", SHOP_ORDERS)[1]
-    assert "no delivery is held" in sluice(company, "deliveries")[1]
+    assert "no row is refused" in sluice(company, "delivery", "refusals", SHOP_ORDERS)[1]
+    assert "no delivery is held" in sluice(company, "delivery", "list")[1]
 
 
 def test_a_plan_is_looked_at_and_a_partition_is_sent_again(open_bakery: Company) -> None:
     company = open_bakery
-    code, said = sluice(company, "plan", SHOP_ORDERS)
+    code, said = sluice(company, "delivery", "plan", SHOP_ORDERS)
     assert code == 0
     assert f"{SHOP_ORDERS} [{MON}], mode mirror: 2 rows; 2 unchanged" in said
     assert "the gate is open" in said
-    code, said = sluice(company, "reconcile", SHOP_ORDERS)
+    code, said = sluice(company, "delivery", "reconcile", SHOP_ORDERS)
     assert (code, "holds the 2 rows that it acknowledged" in said) == (0, True), said
     with psycopg.connect(company.postgres_url) as connection:
         connection.execute("update bakery.shop_orders set loaves = 99 where shop = 'a'")
         connection.execute("delete from bakery.shop_orders where shop = 'b'")
-    code, said = sluice(company, "reconcile", SHOP_ORDERS)
+    code, said = sluice(company, "delivery", "reconcile", SHOP_ORDERS)
     assert code == 1
     assert "1 missing there, 1 changed there" in said
     assert company.check_results(SENT, "reconciled")[MON][0] is False
-    assert sluice(company, "resync", SHOP_ORDERS, "--partition", MON)[0] == 0
+    assert sluice(company, "delivery", "resend", SHOP_ORDERS, "--partition", MON)[0] == 0
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
-    assert sluice(company, "reconcile", SHOP_ORDERS)[0] == 0
+    assert sluice(company, "delivery", "reconcile", SHOP_ORDERS)[0] == 0
     # No run of a delivery reads the destination back.
     before = company.check_results(SENT, "reconciled")
     company.land_day(TUE, a=1)
@@ -91,18 +94,22 @@ def hold(bakery: Company) -> tuple[Company, str]:
 def test_a_held_delivery_goes_once_a_person_says_so(open_bakery: Company) -> None:
     company, name = hold(open_bakery)
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
-    code, said = sluice(company, "plan", SHOP_ORDERS)
-    assert (code, "past a limit" in said, f"sluice approve {name[:12]}" in said) == (0, True, True), said
+    code, said = sluice(company, "delivery", "plan", SHOP_ORDERS)
+    assert (code, "past a limit" in said, f"sluice delivery approve {name[:12]}" in said) == (
+        0,
+        True,
+        True,
+    ), said
     row = company.status()[(SHOP_ORDERS, MON)]
-    assert (row.standing, f"sluice approve {name[:12]}" in row.why) == (Standing.HELD, True), row
-    listed = sluice(company, "deliveries")[1]
+    assert (row.standing, f"sluice delivery approve {name[:12]}" in row.why) == (Standing.HELD, True), row
+    listed = sluice(company, "delivery", "list")[1]
     assert name[:12] in listed
-    assert sluice(company, "approve", name[:8], "--reason", " ")[0] == 2
-    code, said = sluice(company, "approve", name[:8], "--reason", "a feast", "--by", "ada")
+    assert sluice(company, "delivery", "approve", name[:8], "--reason", " ")[0] == 2
+    code, said = sluice(company, "delivery", "approve", name[:8], "--reason", "a feast", "--by", "ada")
     assert code == 0, said
     assert company.in_postgres() == [(MON, "a", 30), (MON, "b", 4)]
     assert any("approved by ada: a feast" in text for text in observed(company, SENT))
-    code, said = sluice(company, "reject", name, "--reason", "late")
+    code, said = sluice(company, "delivery", "reject", name, "--reason", "late")
     assert (code, "was sent" in said) == (2, True)
 
 
@@ -110,14 +117,14 @@ def test_a_rejected_delivery_never_goes_and_an_approved_one_waits_for_the_next_r
     open_bakery: Company,
 ) -> None:
     company, name = hold(open_bakery)
-    assert sluice(company, "reject", name, "--reason", "a slip", "--by", "ada")[0] == 0
-    code, said = sluice(company, "approve", name, "--reason", "after all")
+    assert sluice(company, "delivery", "reject", name, "--reason", "a slip", "--by", "ada")[0] == 0
+    code, said = sluice(company, "delivery", "approve", name, "--reason", "after all")
     assert (code, "is rejected already, by ada: a slip" in said) == (2, True)
     assert runs(company.run()) == []
     store = company.deployment.store
     # As if it had not been: the plan waits again, and is left to the next run this time.
     assert store.deliveries.move(name, DeliveryStatus.HELD, out_of=[DeliveryStatus.REJECTED])
-    assert sluice(company, "approve", name, "--reason", "a feast", "--no-run")[0] == 0
+    assert sluice(company, "delivery", "approve", name, "--reason", "a feast", "--no-run")[0] == 0
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
     with open_instance(company.settings) as instance:
         tick = deliveries_sensor(company.site).evaluate_tick(sensor_context(company, instance))
@@ -135,20 +142,22 @@ def test_a_destination_goes_back_and_a_person_is_forgotten(open_bakery: Company)
     company.land_orders(MON, a=30, b=4)
     company.run()
     assert company.in_postgres() == [(MON, "a", 30), (MON, "b", 4)]
-    code, said = sluice(company, "redeliver", SHOP_ORDERS, "--on", then, "--reason", "wrong", "--by", "ada")
+    code, said = sluice(
+        company, "delivery", "redeliver", SHOP_ORDERS, "--on", then, "--reason", "wrong", "--by", "ada"
+    )
     assert (code, "1 changed" in said) == (0, True), said
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
     file = company.settings.data_dir / "then.csv"
-    assert "2 rows" in sluice(company, "content", SHOP_ORDERS, "--on", then, "--to", str(file))[1]
+    assert "2 rows" in sluice(company, "delivery", "content", SHOP_ORDERS, "--on", then, "--to", str(file))[1]
     assert len(file.read_text().splitlines()) == 3
 
-    code, said = sluice(company, "forget", "shop=a", "--reason", "request 7", "--by", "ada")
+    code, said = sluice(company, "delivery", "forget", "shop=a", "--reason", "request 7", "--by", "ada")
     assert code == 0, said
     assert "1 rows taken out of the destination" in said
     assert "not touched: the warehouse" in said
     assert WEATHER_REPORT not in said  # it knows no shop
     assert company.in_postgres() == [(MON, "b", 4)]
-    assert sluice(company, "resync", SHOP_ORDERS)[0] == 0
+    assert sluice(company, "delivery", "resend", SHOP_ORDERS)[0] == 0
     assert company.in_postgres() == [(MON, "b", 4)]
     assert any("an erasure, asked by ada" in text for text in observed(company, SENT))
 
@@ -192,15 +201,15 @@ def test_refused_rows_are_shown_and_tried_again_when_their_time_has_come(open_ba
     assert deliveries_due(company.site, now, nobody_asked) == []
     [run] = deliveries_due(company.site, now + timedelta(hours=2), nobody_asked)
     assert (run.exports, run.partition_key, run.relations) == ((SHOP_ORDERS,), MON, ())
-    code, said = sluice(company, "rejected", SHOP_ORDERS)
+    code, said = sluice(company, "delivery", "refusals", SHOP_ORDERS)
     assert code == 0
     for text in ("no such shop", "422", "shop=a", "--retry"):
         assert text in said
     given_up = replace(refused, next_try_at=None)
     store.refused_keys.replace(SHOP_ORDERS, MON, [given_up], [])
-    assert "given up" in sluice(company, "rejected", SHOP_ORDERS, "--partition", MON)[1]
+    assert "given up" in sluice(company, "delivery", "refusals", SHOP_ORDERS, "--partition", MON)[1]
     # The screens have the row by now: it is refused no more.
-    code, said = sluice(company, "rejected", SHOP_ORDERS, "--retry")
+    code, said = sluice(company, "delivery", "refusals", SHOP_ORDERS, "--retry")
     assert (code, "1 of 1 were taken" in said) == (0, True), said
     assert store.refused_keys.of(SHOP_ORDERS) == []
     store.refused_keys.replace(SHOP_ORDERS, MON, [replace(refused, next_try_at=now)], [])

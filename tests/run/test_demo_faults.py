@@ -49,7 +49,7 @@ class Demo:
 
     def gate(self, export: str, day: date) -> tuple[int, str]:
         """Ask why an export's day is not sent."""
-        return sluice(self.company, "gate", export, "--partition", day.isoformat())
+        return sluice(self.company, "why", export, "--partition", day.isoformat())
 
     def delivered(self, day: date) -> tuple[bool, bool]:
         """Whether a day is in the app's table, and in the partner's folder."""

@@ -45,18 +45,24 @@ def test_rows_in_quarantine_warn_hold_nothing_and_are_mended_by_command(
     assert "1 rows as agreed; 1 of 2 rows are in quarantine.orders (the contract allows 1 rows)" in said
     assert lenient.in_postgres(MON) == [(MON, "a", 3)]
 
-    code, written, _ = sluice_apart(lenient, "quarantine", "orders", "--partition", MON)
+    code, written, _ = sluice_apart(lenient, "source", "quarantine", "orders", "--partition", MON)
     assert (code, "INTEGER" in written, '"Loaves' in written) == (0, True, True)
     file = tmp_path / "mend.csv"
-    assert sluice_apart(lenient, "quarantine", "orders", "--partition", MON, "--export", str(file))[0] == 0
+    assert (
+        sluice_apart(lenient, "source", "quarantine", "orders", "--partition", MON, "--export", str(file))[0]
+        == 0
+    )
     file.write_text(file.read_text().replace("four", "4"))
-    code, written, _ = sluice_apart(lenient, "replay", "orders", str(file), "--partition", MON)
+    code, written, _ = sluice_apart(lenient, "source", "replay", "orders", str(file), "--partition", MON)
     assert (code, "registered as orders:2024-01-01:2:" in written) == (0, True)
 
     assert runs(lenient.run()) == [(MON, True)]
     assert lenient.check_results("raw/orders", "contract")[MON][0]
     assert lenient.in_postgres(MON) == [(MON, "a", 3), (MON, "b", 4)]
-    assert "no row is in quarantine" in sluice_apart(lenient, "quarantine", "orders", "--partition", MON)[1]
+    assert (
+        "no row is in quarantine"
+        in sluice_apart(lenient, "source", "quarantine", "orders", "--partition", MON)[1]
+    )
 
 
 def test_a_partition_is_taken_back_to_an_earlier_drop_by_command(lenient: Company) -> None:
@@ -64,10 +70,12 @@ def test_a_partition_is_taken_back_to_an_earlier_drop_by_command(lenient: Compan
         lenient.land_orders(MON, a=loaves)
         lenient.run()
     assert lenient.in_postgres(MON) == [(MON, "a", 5)]
-    assert sluice_apart(lenient, "restore", "orders", "--partition", MON, "--drop", "1")[0] == 0
+    assert sluice_apart(lenient, "source", "restore", "orders", "--partition", MON, "--drop", "1")[0] == 0
     assert runs(lenient.run()) == [(MON, True)]
     assert lenient.in_postgres(MON) == [(MON, "a", 3)]
-    code, _, complained = sluice_apart(lenient, "restore", "orders", "--partition", MON, "--drop", "7")
+    code, _, complained = sluice_apart(
+        lenient, "source", "restore", "orders", "--partition", MON, "--drop", "7"
+    )
     assert (code, "has no earlier drop 7; expected one of: 1, 2" in complained) == (2, True)
 
 

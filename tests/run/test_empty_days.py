@@ -39,7 +39,7 @@ def test_a_model_that_is_wrong_and_empty_is_held_until_somebody_looks(open_baker
     assert (TUE, False) in runs(events)
     assert HELD in failures(events)
     assert TUE not in company.in_container()
-    plan = sluice(company, "plan", WEATHER_REPORT, "--partition", TUE)[1]
+    plan = sluice(company, "delivery", "plan", WEATHER_REPORT, "--partition", TUE)[1]
     assert HELD in plan
 
 
@@ -70,7 +70,7 @@ def test_a_day_on_which_nothing_came_as_may_be_is_sent(open_bakery: Company, fil
     assert failures(company.run()) == ""
 
     assert company.in_container() == {MON: 1, TUE: 0, WED: 1}
-    assert HELD not in sluice(company, "plan", WEATHER_REPORT, "--partition", TUE)[1]
+    assert HELD not in sluice(company, "delivery", "plan", WEATHER_REPORT, "--partition", TUE)[1]
 
 
 def test_a_day_is_not_empty_by_right_if_another_source_had_rows(open_bakery: Company) -> None:
@@ -113,7 +113,7 @@ def test_a_day_whose_rows_are_all_in_quarantine_is_held(open_bakery: Company, da
 
     assert HELD in failures(events)
     assert company.in_container() == {MON: 1}
-    assert HELD in sluice(company, "plan", WEATHER_REPORT, "--partition", day)[1]
+    assert HELD in sluice(company, "delivery", "plan", WEATHER_REPORT, "--partition", day)[1]
 
 
 def test_a_drop_without_rows_is_as_good_as_none(open_bakery: Company) -> None:

@@ -1,4 +1,4 @@
-"""`sluice export` and `sluice last-mile`, as a person calls them."""
+"""`sluice export` and `sluice export last-mile`, as a person calls them."""
 
 import json
 import re
@@ -133,17 +133,17 @@ def rule(days: int, shop: str) -> str:
 def test_last_mile_rules_are_listed_with_the_days_they_have_left(folder: Path) -> None:
     path = folder / f"exports/{NAME}.yml"
     before = path.read_text()
-    nothing = sluice(folder, "last-mile")
+    nothing = sluice(folder, "export", "last-mile")
     assert (nothing.exit_code, nothing.stdout) == (0, "no export has a last-mile rule\n")
 
     path.write_text(before + "last_mile:\n" + rule(40, "a") + rule(3, "b"))
-    listed = sluice(folder, "last-mile")
+    listed = sluice(folder, "export", "last-mile")
     assert listed.exit_code == 0, listed.output
     assert listed.stdout.index("drop shop: b") < listed.stdout.index("drop shop: a")
     assert NAME in listed.stdout
 
     path.write_text(before + "last_mile:\n" + rule(40, "a") + rule(-3, "b"))
-    listed = sluice(folder, "last-mile")
+    listed = sluice(folder, "export", "last-mile")
     assert listed.exit_code == 1
     assert "expired 3" in listed.stdout
     assert "drop shop: a" in listed.stdout

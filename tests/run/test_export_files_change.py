@@ -38,14 +38,14 @@ def test_a_loosened_limit_lets_go_what_it_held(open_bakery: Company) -> None:
     company = edited(company, "changed_share: 0.0", "changed_share: 0.5")
     row = company.status()[(SHOP_ORDERS, MON)]
     assert (row.standing, "planned anew by today's export file" in row.why) == (Standing.READY, True), row
-    code, said = sluice(company, "plan", SHOP_ORDERS)
+    code, said = sluice(company, "delivery", "plan", SHOP_ORDERS)
     assert (code, f"delivery {short}, which is held, would be superseded" in said) == (0, True), said
-    for text in ("past a limit", "this is delivery", "sluice approve"):
+    for text in ("past a limit", "this is delivery", "sluice delivery approve"):
         assert text not in said
-    listed = sluice(company, "deliveries")[1]
-    assert ("planned anew" in listed, "sluice approve" in listed) == (True, False), listed
+    listed = sluice(company, "delivery", "list")[1]
+    assert ("planned anew" in listed, "sluice delivery approve" in listed) == (True, False), listed
     for word in ("approve", "reject"):
-        code, said = sluice(company, word, short, "--reason", "a feast")
+        code, said = sluice(company, "delivery", word, short, "--reason", "a feast")
         assert (code, f"planned by another export file than {FILE} is today" in said) == (2, True), said
         assert "`sluice run --retry` plans it anew" in said
     assert company.in_postgres() == BEFORE
@@ -57,13 +57,13 @@ def test_a_loosened_limit_lets_go_what_it_held(open_bakery: Company) -> None:
 
 def test_an_approval_is_for_that_very_plan(open_bakery: Company) -> None:
     company, name = hold(open_bakery)
-    assert sluice(company, "approve", name, "--reason", "a feast", "--no-run")[0] == 0
+    assert sluice(company, "delivery", "approve", name, "--reason", "a feast", "--no-run")[0] == 0
     now = datetime.now(UTC)
     assert deliveries_due(company.site, now, nobody_asked) != []
     company = company.with_line(FILE, *rule(10))
     # Nobody has said a word on what would be sent now.
     assert deliveries_due(company.site, now, nobody_asked) == []
-    said = sluice(company, "plan", SHOP_ORDERS)[1]
+    said = sluice(company, "delivery", "plan", SHOP_ORDERS)[1]
     assert ("1 removed" in said, "past a limit" in said) == (True, True), said
     assert runs(company.run()) == []
     assert company.in_postgres() == BEFORE
@@ -76,14 +76,16 @@ def test_an_approval_is_for_that_very_plan(open_bakery: Company) -> None:
     assert approved.status is DeliveryStatus.SUPERSEDED
     [waiting] = store.held()
     assert company.status()[(SHOP_ORDERS, MON)].standing is Standing.HELD
-    assert f"this is delivery {waiting.delivery_id[:12]}" in sluice(company, "plan", SHOP_ORDERS)[1]
-    assert sluice(company, "approve", waiting.delivery_id, "--reason", "b is closed")[0] == 0
+    assert (
+        f"this is delivery {waiting.delivery_id[:12]}" in sluice(company, "delivery", "plan", SHOP_ORDERS)[1]
+    )
+    assert sluice(company, "delivery", "approve", waiting.delivery_id, "--reason", "b is closed")[0] == 0
     assert company.in_postgres() == [(MON, "a", 30)]
 
 
 def test_a_rejection_holds_the_plan_that_was_rejected(open_bakery: Company) -> None:
     company, name = hold(open_bakery)
-    assert sluice(company, "reject", name, "--reason", "a slip", "--by", "ada")[0] == 0
+    assert sluice(company, "delivery", "reject", name, "--reason", "a slip", "--by", "ada")[0] == 0
     company = edited(company, "changed_share: 0.0", "changed_share: 0.1")
     assert company.status()[(SHOP_ORDERS, MON)].standing is Standing.READY
     assert company.materialize(MON, SENT)[0] is False
@@ -93,7 +95,7 @@ def test_a_rejection_holds_the_plan_that_was_rejected(open_bakery: Company) -> N
     company = edited(company, "changed_share: 0.1", "changed_share: 0.0")
     row = company.status()[(SHOP_ORDERS, MON)]
     assert (row.standing, "by ada: a slip" in row.why) == (Standing.REJECTED, True)
-    said = sluice(company, "plan", SHOP_ORDERS)[1]
+    said = sluice(company, "delivery", "plan", SHOP_ORDERS)[1]
     assert f"delivery {name[:12]}, this very plan, was rejected by ada: a slip" in said
     assert company.in_postgres() == BEFORE
 
@@ -104,13 +106,15 @@ def test_a_redelivery_of_another_file_is_to_be_asked_for_anew(open_bakery: Compa
     company.land_orders(MON, a=30, b=4)
     company.run()
     company = company.with_line(FILE, "limits: {changed_share: 0.0}")
-    assert sluice(company, "redeliver", SHOP_ORDERS, "--on", then, "--reason", "wrong")[0] == 1
+    assert sluice(company, "delivery", "redeliver", SHOP_ORDERS, "--on", then, "--reason", "wrong")[0] == 1
     [waiting] = company.deployment.store.deliveries.held()
-    assert f"this is delivery {waiting.delivery_id[:12]}" in sluice(company, "plan", SHOP_ORDERS)[1]
+    assert (
+        f"this is delivery {waiting.delivery_id[:12]}" in sluice(company, "delivery", "plan", SHOP_ORDERS)[1]
+    )
     company = edited(company, "changed_share: 0.0", "changed_share: 0.1")
-    assert "this is delivery" not in sluice(company, "plan", SHOP_ORDERS)[1]
-    code, said = sluice(company, "approve", waiting.delivery_id, "--reason", "so")
-    assert (code, f"`sluice redeliver {SHOP_ORDERS} --on 20" in said) == (2, True), said
+    assert "this is delivery" not in sluice(company, "delivery", "plan", SHOP_ORDERS)[1]
+    code, said = sluice(company, "delivery", "approve", waiting.delivery_id, "--reason", "so")
+    assert (code, f"`sluice delivery redeliver {SHOP_ORDERS} --on 20" in said) == (2, True), said
     assert company.in_postgres() == [(MON, "a", 30), (MON, "b", 4)]
 
 
@@ -136,7 +140,10 @@ def test_what_has_expired_holds_its_own_export_and_no_other(open_bakery: Company
 
     code, said = sluice(company, "run", "--retry")
     assert (code, "expired on" in said) == (1, True), said
-    assert "held, whatever the data are: the last-mile filter" in sluice(company, "plan", SHOP_ORDERS)[1]
+    assert (
+        "held, whatever the data are: the last-mile filter"
+        in sluice(company, "delivery", "plan", SHOP_ORDERS)[1]
+    )
     code, said = sluice(company, "check")
     assert code == 2
     line = (company.settings.project_dir / FILE).read_text().splitlines().index("last_mile:") + 7
@@ -155,12 +162,12 @@ def test_what_has_expired_holds_its_own_export_and_no_other(open_bakery: Company
 def test_nobody_approves_what_an_expired_rule_holds(open_bakery: Company) -> None:
     bakery, name = hold(open_bakery.with_own_project().with_line(FILE, *rule(5)))
     company = edited(bakery, rule(5)[-1], rule(-1)[-1])
-    code, said = sluice(company, "approve", name, "--reason", "so")
+    code, said = sluice(company, "delivery", "approve", name, "--reason", "so")
     assert (code, "whoever approves it: the last-mile filter" in said) == (2, True), said
     assert company.status()[(SHOP_ORDERS, MON)].why.startswith("the last-mile filter")
     # Once it holds again it is the same plan.
     company = edited(company, rule(-1)[-1], rule(9)[-1])
-    assert sluice(company, "approve", name, "--reason", "so")[0] == 0
+    assert sluice(company, "delivery", "approve", name, "--reason", "so")[0] == 0
     assert company.in_postgres() == [(MON, "a", 30)]
 
 
@@ -203,7 +210,7 @@ def test_an_exception_that_has_ended_holds_its_own_export_and_no_other(open_bake
 
     excepted(company, -1)
     company = company.read_anew()
-    code, said = sluice(company, "approve", waiting.delivery_id, "--reason", "so")
+    code, said = sluice(company, "delivery", "approve", waiting.delivery_id, "--reason", "so")
     assert (code, "whoever approves it: the exception that lets" in said) == (2, True), said
     company.land_day(TUE, a=1)
     events = company.run()
@@ -216,7 +223,7 @@ def test_an_exception_that_has_ended_holds_its_own_export_and_no_other(open_bake
         Standing.HELD, True, True,
     )  # fmt: skip
     assert company.status()[(WEATHER_REPORT, TUE)].standing is Standing.DELIVERED
-    assert f"held, whatever the data are: {ended}" in sluice(company, "plan", SHOP_ORDERS)[1]
+    assert f"held, whatever the data are: {ended}" in sluice(company, "delivery", "plan", SHOP_ORDERS)[1]
     code, said = sluice(company, "check")
     assert (code, f"{described}:8: {ended}" in said) == (2, True), said
 

@@ -97,12 +97,12 @@ def test_a_day_that_a_judging_closed_is_red_too(open_bakery: Company) -> None:
     """No run of it has failed, so there is none that knows the reason."""
     company = open_bakery.with_own_project()
     append(ORDERS_SUITE, LARGE % 1)(company.settings.project_dir)
-    assert sluice(company, "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 1
+    assert sluice(company, "table", "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 1
     company = company.read_anew()
     company.run()
     assert failed(company, EXPORTS[0]) == {MON}
     replace(ORDERS_SUITE, LARGE % 1, "")(company.settings.project_dir)
-    assert sluice(company, "rerun", "staging.stg_orders", "--partition", MON)[0] == 0
+    assert sluice(company, "table", "rerun", "staging.stg_orders", "--partition", MON)[0] == 0
     assert failed(company.read_anew(), EXPORTS[0]) == set()
 
 
@@ -132,7 +132,10 @@ def test_the_gate_check_tells_reason_command_and_click_first(open_bakery: Compan
     first, reason, fix, counted = said.split("\n\n")
     assert (passed, first) == (False, "held, nothing was sent:")
     assert reason.startswith(f"- staging.stg_weather [{TUE}] check `expectations`: failed: 1 of 3 rules fail")
-    assert fix == f"  → fix the model or its input, then `sluice rerun staging.stg_weather --partition {TUE}`"
+    assert (
+        fix
+        == f"  → fix the model or its input, then `sluice table rerun staging.stg_weather --partition {TUE}`"
+    )
     assert counted.endswith(" blocking checks passed")
     shown = metadata(company, TUE)
     jobs = [
@@ -147,7 +150,7 @@ def test_the_gate_check_tells_reason_command_and_click_first(open_bakery: Compan
         assert TUE in str(config)
         assert dg.validate_run_config(company.definitions.get_job_def(job), config)
     assert f"/assets/delivered/{WEATHER_REPORT}?view=checks&checkDetail=gate" in shown.values()
-    assert f"sluice gate {WEATHER_REPORT} --partition {TUE} --all" in shown.values()
+    assert f"sluice why {WEATHER_REPORT} --partition {TUE} --all" in shown.values()
 
 
 def location() -> str:

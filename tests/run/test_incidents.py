@@ -125,14 +125,14 @@ def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called,
     code, said = sluice(company, "run")
     assert code == 1
     assert f"opened: staging.stg_weather [{TUE}]" in said
-    [number] = re.findall(r"`sluice incident (\d+)`", said)
-    code, shown = sluice(company, "incident", number)
+    [number] = re.findall(r"`sluice incident show (\d+)`", said)
+    code, shown = sluice(company, "incident", "show", number)
     assert code == 0
-    for text in ("holds up exp_weather_report", "https://ui.example/runs/", f"sluice ack {number}"):
+    for text in ("holds up exp_weather_report", "https://ui.example/runs/", f"sluice incident ack {number}"):
         assert text in shown
     for command in dict.fromkeys(_TYPED.findall(shown)):
         assert sluice(company, *shlex.split(command)[1:])[0] in (0, 1), command
-    code, listed = sluice(company, "incidents")
+    code, listed = sluice(company, "incident", "list")
     assert (code, f"staging.stg_weather [{TUE}]" in listed) == (1, True)
     company.land_weather(TUE, rain=1)
     code, said = sluice(company, "run")
@@ -143,8 +143,8 @@ def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called,
         called.at(minutes=1).look()
     assert called.told == [("trigger", TABLE), ("resolve", TABLE)]
     assert not [key for key in called.pager.open if ":summary" not in key]
-    assert "stg_weather" not in sluice(company, "incidents")[1]
-    assert "stg_weather" in sluice(company, "incidents", "--all")[1]
+    assert "stg_weather" not in sluice(company, "incident", "list")[1]
+    assert "stg_weather" in sluice(company, "incident", "list", "--all")[1]
 
 
 def test_a_clock_that_was_set_back_makes_no_trouble_of_what_is_right(called: Called) -> None:

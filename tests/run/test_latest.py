@@ -60,7 +60,9 @@ def test_a_correction_reaches_the_destination_while_a_newer_day_is_held(miller: 
     assert plan.delivery_id != before
     assert runs(miller.run()) == []
 
-    code, said, complained = sluice_apart(miller, "approve", plan.delivery_id, "--reason", "two towns now")
+    code, said, complained = sluice_apart(
+        miller, "delivery", "approve", plan.delivery_id, "--reason", "two towns now"
+    )
     assert (code, complained) == (0, ""), said
     assert held_there(miller) == (TUE, 2)
     land(miller, MON, Ulm=8)
@@ -73,13 +75,16 @@ def test_a_no_to_a_newer_day_outlives_a_correction_of_the_older(miller: Company)
     land(miller, TUE, Ulm=2, Bonn=2)
     miller.run()
     [plan] = miller.deployment.store.deliveries.held()
-    assert sluice_apart(miller, "reject", plan.delivery_id, "--reason", "Bonn is none of ours")[0] == 0
+    assert (
+        sluice_apart(miller, "delivery", "reject", plan.delivery_id, "--reason", "Bonn is none of ours")[0]
+        == 0
+    )
     land(miller, MON, Ulm=7)
     assert runs(miller.run()) == [(MON, True)]
     assert (standing(miller, MON), standing(miller, TUE)) == (Standing.DELIVERED, Standing.REJECTED)
     pressed, said = miller.materialize(TUE, f"delivered/{WEATHER_REPORT}")
     assert (pressed, "was rejected by" in said) == (False, True)
-    _, said, _ = sluice_apart(miller, "plan", WEATHER_REPORT, "--partition", TUE)
+    _, said, _ = sluice_apart(miller, "delivery", "plan", WEATHER_REPORT, "--partition", TUE)
     assert "rejected" in said
     assert held_there(miller)[0] == MON
 

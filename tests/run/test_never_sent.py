@@ -60,9 +60,11 @@ def test_a_day_that_a_backup_lacks_is_not_left_out_of_a_window(company: Company)
     ok, said = company.materialize(WED, "raw/orders", "staging/stg_orders", "marts/shop_orders")
     assert not ok
     assert f"staging.stg_orders [{TUE}]: older than the newest build on record" in said
-    assert sluice(company, "rerun", "raw.orders", "--partition", TUE)[0] == 1  # its weather is lost, too
-    assert sluice(company, "rerun", "raw.weather", "--partition", TUE)[0] == 0
-    assert sluice(company, "rerun", "raw.weather", "--partition", WED)[0] == 0
+    assert (
+        sluice(company, "table", "rerun", "raw.orders", "--partition", TUE)[0] == 1
+    )  # its weather is lost, too
+    assert sluice(company, "table", "rerun", "raw.weather", "--partition", TUE)[0] == 0
+    assert sluice(company, "table", "rerun", "raw.weather", "--partition", WED)[0] == 0
     assert company.in_postgres(WED) == [(WED, "a", 12), (WED, "b", 4)]
 
 
@@ -70,7 +72,7 @@ def test_rows_that_were_changed_under_another_rule_are_not_sent(company: Company
     unsent(company, TUE, a=1)
     folder = company.settings.project_dir
     replace(SUITE, "max_value: 1000", "max_value: 900")(folder)
-    assert sluice(company, "judge", "exports.exp_shop_orders", "--from", TUE)[0] == 0
+    assert sluice(company, "table", "judge", "exports.exp_shop_orders", "--from", TUE)[0] == 0
     replace(SUITE, "max_value: 900", "max_value: 1000")(folder)
     change_rows(company, TUE, 77)
     ok, said = company.read_anew().materialize(TUE, f"delivered/{SHOP_ORDERS}")
@@ -83,13 +85,13 @@ def test_an_approval_is_for_the_rows_that_were_looked_at(company: Company) -> No
     append(f"exports/{SHOP_ORDERS}.yml", "limits: {sums: {loaves: {max: 50}}}\n")(folder)
     unsent(company, TUE, a=1)
     change_rows(company, TUE, 77)
-    assert sluice(company, "judge", "exports.exp_shop_orders", "--from", TUE)[0] == 0
+    assert sluice(company, "table", "judge", "exports.exp_shop_orders", "--from", TUE)[0] == 0
     held = company.read_anew()
     assert not held.materialize(TUE, f"delivered/{SHOP_ORDERS}")[0]
     (plan,) = held.deployment.store.deliveries.held()
     change_rows(company, TUE, 5)
-    assert sluice(company, "judge", "exports.exp_shop_orders", "--from", TUE)[0] == 0
-    sluice(company, "approve", plan.delivery_id, "--reason", "looked at")
+    assert sluice(company, "table", "judge", "exports.exp_shop_orders", "--from", TUE)[0] == 0
+    sluice(company, "delivery", "approve", plan.delivery_id, "--reason", "looked at")
     sluice(company, "run")
     assert 77 not in {loaves for *_, loaves in company.in_postgres(TUE)}
     held.deployment.store.close()
@@ -127,7 +129,7 @@ def test_an_old_build_is_todays_only_if_todays_sql_makes_the_very_rows(company: 
         connection.execute(
             sa.text("update builds set inputs = null, code = '' where relation = 'staging.stg_weather'")
         )
-    sluice(fresh, "judge", "staging.stg_weather", "--from", TUE)
+    sluice(fresh, "table", "judge", "staging.stg_weather", "--from", TUE)
     (build,) = store.builds_of([("staging.stg_weather", TUE)])
     assert build.inputs is not None
     assert build.code != fresh.project.lineage.tables["staging.stg_weather"].code
@@ -142,10 +144,10 @@ def test_what_a_changed_contract_takes_in_otherwise_is_loaded_anew(company: Comp
         "contracts/weather.odcs.yaml", dry,
         f"{dry}        customProperties:\n          - {{property: nullWords, value: ['1.5']}}\n",
     )(folder)  # fmt: skip
-    code, said = sluice(company, "judge", "raw.weather", "--from", TUE)
+    code, said = sluice(company, "table", "judge", "raw.weather", "--from", TUE)
     assert (code, "other rows are taken in than it holds" in said) == (1, True)
-    code, said = sluice(company, "gate", "exp_weather_report", "--partition", TUE)
-    assert f"`sluice rerun raw.weather --partition {TUE}` takes the drop in by today's contract" in said
+    code, said = sluice(company, "why", "exp_weather_report", "--partition", TUE)
+    assert f"`sluice table rerun raw.weather --partition {TUE}` takes the drop in by today's contract" in said
 
 
 NOT_LOADED: dict[str, tuple[Edit, str]] = {

@@ -183,9 +183,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
         printed |= {
             " ".join(command): "\n".join(map(str, sluice(company, *command)))
             for command in (
-                ("status",), ("docs",), ("deliveries",),
-                ("gate", "exp_guests", "--partition", DAYS["fail_calc"]),
-                ("plan", "exp_guests", "--partition", DAYS["sums"]),
+                ("status",), ("page", "data-docs",), ("delivery", "list",),
+                ("why", "exp_guests", "--partition", DAYS["fail_calc"]),
+                ("delivery", "plan", "exp_guests", "--partition", DAYS["sums"]),
             )
         }  # fmt: skip
         yield company, printed
@@ -240,10 +240,10 @@ def test_it_is_told_that_there_is_something_and_what_is_not_shown(
     assert f"phone.null_ratio.previous = 0 ({before})" in rules[3][3]
     assert "1 * phone.max.previous" in rules[0][4]
     assert kept[0][0] > 0
-    assert printed["docs"].startswith("0\n")
+    assert printed["page data-docs"].startswith("0\n")
     sums = "the sum of `phone` is outside its limits (limits.sums)"
     assert sums in printed["run"]
-    assert sums in printed[f"plan exp_guests --partition {DAYS['sums']}"]
+    assert sums in printed[f"delivery plan exp_guests --partition {DAYS['sums']}"]
     tested = {name: company.check_results("staging/stg_guests", f"of_{name}") for name in KINDS[2:5]}
     hidden = "its number is not shown: `fail_calc` may tell values of classified columns"
     assert tested["fail_calc"][DAYS["fail_calc"]] == (False, f"fail: {hidden}")

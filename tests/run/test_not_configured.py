@@ -132,8 +132,8 @@ def test_every_shell_says_the_same(open_bakery: Company, unset: Company, rain: f
         assert company.status()[(WEATHER_REPORT, TUE)].standing is wanted
     said = [
         [sluice(company, *command) for company in (open_bakery, unset, bare)]
-        for command in (["status"], ["gate", WEATHER_REPORT, "--partition", TUE],
-                        ["plan", WEATHER_REPORT, "--partition", TUE])
+        for command in (["status"], ["why", WEATHER_REPORT, "--partition", TUE],
+                        ["delivery", "plan", WEATHER_REPORT, "--partition", TUE])
     ]  # fmt: skip
     for first, *others in said:
         assert others == [first, first]

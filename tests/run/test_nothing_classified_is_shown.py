@@ -284,11 +284,11 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
             # What takes days through the graph, in a process, as libraries write to its console too.
             for typed, command in (
                 (company.process, ("run",)),
-                (partial(sluice, company), ("quarantine", "guests", "--rows", "100")),
-                (partial(sluice, company), ("judge", "staging.stg_guests", "--from",
+                (partial(sluice, company), ("source", "quarantine", "guests", "--rows", "100")),
+                (partial(sluice, company), ("table", "judge", "staging.stg_guests", "--from",
                                             DAYS["a data test does not convert a value"])),
-                (partial(sluice, company), ("docs",)),
-                (partial(sluice, company), ("page", "--out", str(folder / "data" / "page"))),
+                (partial(sluice, company), ("page", "data-docs",)),
+                (partial(sluice, company), ("page", "write", "--out", str(folder / "data" / "page"))),
             )
         }  # fmt: skip
         printed["status"] = str(company.status())

@@ -46,29 +46,29 @@ def rainy_bakery(tmp_path: Path, postgres_url: str, rained: Company) -> Iterator
 def let_pass(company: Company, export: str, day: str, *options: str) -> tuple[int, str]:
     """Release as an operator does."""
     return sluice(
-        company, "release", export, "--partition", day, "--reason", "the gauge was calibrated",
+        company, "export", "release", export, "--partition", day, "--reason", "the gauge was calibrated",
         "--by", "ada", "--until", TOMORROW, *options,
     )  # fmt: skip
 
 
 def test_a_closed_gate_names_the_broken_link_and_what_repairs_it(rainy_bakery: Company) -> None:
-    code, said = sluice(rainy_bakery, "gate", WEATHER_REPORT, "--partition", TUE)
+    code, said = sluice(rainy_bakery, "why", WEATHER_REPORT, "--partition", TUE)
     assert code == 1
     heading, broken, step, let_pass, more, passed = said.splitlines()
     assert heading == f"closed: {WEATHER_REPORT} [{TUE}] is not sent"
     assert broken.startswith(f"- staging.stg_weather [{TUE}] check `expectations`: failed: 1 of 3 rules fail")
     assert "rain_mm" in broken
     assert step == (
-        f"  → fix the model or its input, then `sluice rerun staging.stg_weather --partition {TUE}`"
+        f"  → fix the model or its input, then `sluice table rerun staging.stg_weather --partition {TUE}`"
     )
-    assert f"`sluice release {WEATHER_REPORT} --partition {TUE} --reason WHY --until WHEN`" in let_pass
+    assert f"`sluice export release {WEATHER_REPORT} --partition {TUE} --reason WHY --until WHEN`" in let_pass
     assert more == "1 more links are broken, which this repairs as well"
     assert passed.endswith("blocking checks passed: --all shows them")
-    code, said = sluice(rainy_bakery, "gate", WEATHER_REPORT, "--partition", TUE, "--all")
+    code, said = sluice(rainy_bakery, "why", WEATHER_REPORT, "--partition", TUE, "--all")
     assert code == 1
     assert f"raw.weather [{TUE}] check `contract`: passed" in said
     assert f"exports.exp_weather_report [{TUE}]: table never built" in said
-    code, said = sluice(rainy_bakery, "gate", WEATHER_REPORT, "--partition", MON)
+    code, said = sluice(rainy_bakery, "why", WEATHER_REPORT, "--partition", MON)
     assert (code, said.startswith(f"open: {WEATHER_REPORT} [{MON}]")) == (0, True)
 
 
@@ -192,14 +192,14 @@ def test_what_the_contract_refused_cannot_be_released(open_bakery: Company) -> N
 
 def test_a_rerun_builds_judges_and_sends_all_that_is_below(rainy_bakery: Company) -> None:
     company = rainy_bakery
-    code, complained = sluice(company, "rerun", "staging.stg_wether")
+    code, complained = sluice(company, "table", "rerun", "staging.stg_wether")
     assert (code, "did you mean `staging.stg_weather`?" in complained) == (2, True)
-    code, said = sluice(company, "rerun", "raw.weather", "--partition", TUE)
+    code, said = sluice(company, "table", "rerun", "raw.weather", "--partition", TUE)
     assert code == 1
     assert "staging/stg_weather check `expectations`" in said
     assert company.materialize(MON, "exports/exp_weather_report", checks=False) == (True, "")
     assert company.status()[(WEATHER_REPORT, MON)].standing is not Standing.DELIVERED
-    assert sluice(company, "rerun", "exports.exp_weather_report", "--partition", MON)[0] == 0
+    assert sluice(company, "table", "rerun", "exports.exp_weather_report", "--partition", MON)[0] == 0
     assert company.status()[(WEATHER_REPORT, MON)].standing is Standing.DELIVERED
 
 
@@ -247,11 +247,11 @@ def test_without_through_each_table_below_is_released_by_itself(bakery: Company)
 
 
 def _offered(company: Company) -> tuple[bool, bool]:
-    """Return whether `sluice gate`, and the gate's check in the UI, offer to release Tuesday's weather."""
-    said = sluice(company, "gate", WEATHER_REPORT, "--partition", TUE)[1]
+    """Return whether `sluice why`, and the gate's check in the UI, offer to release Tuesday's weather."""
+    said = sluice(company, "why", WEATHER_REPORT, "--partition", TUE)[1]
     report = company.site.gate_report(WEATHER_REPORT, TUE)
     shown = gate_result(dg.AssetKey(["delivered", WEATHER_REPORT]), report)
-    return "`sluice release" in said, any(name.startswith("to let it pass") for name in shown.metadata)
+    return "`sluice export release" in said, any(name.startswith("to let it pass") for name in shown.metadata)
 
 
 def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company) -> None:

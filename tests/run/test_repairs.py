@@ -98,7 +98,7 @@ def test_a_range_is_judged_by_todays_rules_and_nothing_is_built(week: Company, c
     before, sent = versions(week), week.untouched()
     case.edit(week.settings.project_dir)
     span = ("--from", case.days[0], "--to", case.days[1]) if case.days else ()
-    code, said = sluice(week, "judge", case.table, *span)
+    code, said = sluice(week, "table", "judge", case.table, *span)
     assert code == 1, said
     failed = [line for line in said.splitlines() if f"check `{case.check}`" in line]
     named = [f"{case.table} [{day}] " if day else f"{case.table} " for day in case.fails]
@@ -133,7 +133,7 @@ def test_a_dbt_test_blocks_by_what_its_limits_make_of_the_failing_rows(
     company.deployment.store.close()
     company = company.read_anew()
     # Tuesday's window reads Monday, which today's rules have to judge.
-    assert sluice(company, "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 0
+    assert sluice(company, "table", "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 0
     company.land_day(TUE, a=5, b=1)
     assert runs(company.run())[-1] == (TUE, goes_out)
     assert bool(company.in_postgres(TUE)) is goes_out
@@ -142,7 +142,7 @@ def test_a_dbt_test_blocks_by_what_its_limits_make_of_the_failing_rows(
     assert company.check_severity(asset, check, TUE) == ("WARN" if goes_out else "ERROR")
     company.deployment.store.close()
     # Judged alone it says the same.
-    code, said = sluice(company, "judge", "staging.stg_orders", "--from", TUE, "--to", TUE)
+    code, said = sluice(company, "table", "judge", "staging.stg_orders", "--from", TUE, "--to", TUE)
     assert (code, f"check `{check}`" in said) == (0 if goes_out else 1, True), said
     assert company.check_severity(asset, check, TUE) == ("WARN" if goes_out else "ERROR")
 
@@ -154,16 +154,18 @@ def test_a_loosened_rule_is_judged_and_opens_what_was_never_sent(open_bakery: Co
     assert company.in_postgres(TUE) == []
     company.deployment.store.close()
     replace(ORDERS_SUITE, "max_value: 500", "max_value: 900")(company.settings.project_dir)
-    code, said = sluice(company, "judge", "staging.stg_orders", "--from", TUE, "--to", TUE)
+    code, said = sluice(company, "table", "judge", "staging.stg_orders", "--from", TUE, "--to", TUE)
     assert code == 0, said
     assert "2 checks of 1 partitions judged by today's rules: 2 passed" in said
-    code, said = sluice(company, "gate", SHOP_ORDERS, "--partition", TUE)
+    code, said = sluice(company, "why", SHOP_ORDERS, "--partition", TUE)
     # Monday, which the mart reads in its window, has not been judged by the new rule.
-    assert f"→ `sluice judge staging.stg_orders --from {MON} --to {MON}`" in said
-    assert sluice(company, "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 0
-    code, said = sluice(company, "gate", SHOP_ORDERS, "--partition", TUE)
-    assert f"→ `sluice rerun marts.shop_orders --partition {TUE}`, once what it reads is in order" in said
-    code, said = sluice(company, "rerun", "marts.shop_orders", "--partition", TUE)
+    assert f"→ `sluice table judge staging.stg_orders --from {MON} --to {MON}`" in said
+    assert sluice(company, "table", "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 0
+    code, said = sluice(company, "why", SHOP_ORDERS, "--partition", TUE)
+    assert (
+        f"→ `sluice table rerun marts.shop_orders --partition {TUE}`, once what it reads is in order" in said
+    )
+    code, said = sluice(company, "table", "rerun", "marts.shop_orders", "--partition", TUE)
     assert code == 0, said
     assert company.in_postgres(TUE) == [(TUE, "a", 504), (TUE, "b", 4)]
 
@@ -181,9 +183,9 @@ def test_what_is_judged_is_sent_only_as_it_is(week: Company) -> None:
     ok, said = company.materialize("2024-01-04", f"delivered/{SHOP_ORDERS}")
     assert (ok, "not the rows that were judged" in said) == (False, True)
     assert company.in_postgres("2024-01-04") == []
-    code, said = sluice(company, "gate", SHOP_ORDERS, "--partition", "2024-01-04")
-    assert (code, "sluice rerun exports.exp_shop_orders --partition 2024-01-04" in said) == (1, True)
-    assert sluice(company, "rerun", "exports.exp_shop_orders", "--partition", "2024-01-04")[0] == 0
+    code, said = sluice(company, "why", SHOP_ORDERS, "--partition", "2024-01-04")
+    assert (code, "sluice table rerun exports.exp_shop_orders --partition 2024-01-04" in said) == (1, True)
+    assert sluice(company, "table", "rerun", "exports.exp_shop_orders", "--partition", "2024-01-04")[0] == 0
     assert company.in_postgres("2024-01-04") == [("2024-01-04", "a", 10), ("2024-01-04", "b", 2)]
 
 
@@ -195,9 +197,9 @@ def test_a_range_is_built_anew_after_saying_what_that_is(week: Company) -> None:
         f"{TUE} to {WED} (2 partitions): builds staging.stg_orders, marts.shop_orders,"
         " exports.exp_shop_orders; then sends what differs of exp_shop_orders"
     )
-    assert sluice(week, "rerun", *span, "--dry-run") == (0, f"{plan}\n")
+    assert sluice(week, "table", "rerun", *span, "--dry-run") == (0, f"{plan}\n")
     assert versions(week) == before
-    code, said = sluice(week, "rerun", *span)
+    code, said = sluice(week, "table", "rerun", *span)
     assert (code, said.splitlines()[0]) == (0, plan), said
     # Tuesday reads Monday as it was; Wednesday's window has two days anew.
     assert week.in_postgres() == [
@@ -208,36 +210,40 @@ def test_a_range_is_built_anew_after_saying_what_that_is(week: Company) -> None:
 
 
 def test_what_older_sql_has_built_is_listed_and_built_anew(week: Company) -> None:
-    assert sluice(week, "outdated") == (
+    assert sluice(week, "table", "outdated") == (
         0,
         "nothing is built by older SQL, or without a day that has come since\n",
     )
     replace("dbt_project/models/staging/stg_weather.sql", "rain_mm, 0)", "rain_mm, 1)")(
         week.settings.project_dir
     )
-    code, said = sluice(week, "outdated")
+    code, said = sluice(week, "table", "outdated")
     assert code == 1
     assert said.splitlines()[0] == f"staging.stg_weather {MON} to {WED} (3 partitions): built by older SQL"
     sent = week.untouched()
-    code, said = sluice(week, "rerun", "--outdated")
+    code, said = sluice(week, "table", "rerun", "--outdated")
     assert code == 0, said
     assert said.startswith(f"{MON} to {WED} (3 partitions): builds staging.stg_weather, marts.shop_orders")
-    assert sluice(week, "outdated")[0] == 0
+    assert sluice(week, "table", "outdated")[0] == 0
     assert week.untouched() == sent  # the same rows came of it
-    assert sluice(week, "rerun", "--outdated") == (
+    assert sluice(week, "table", "rerun", "--outdated") == (
         0, "nothing is built by older SQL, or without a day that has come since\n"
     )  # fmt: skip
 
 
 WRONG: dict[tuple[str, ...], str] = {
-    ("judge", "staging.stg_order"): "did you mean `staging.stg_orders`?",
-    ("judge", "staging.stg_orders"): "expected a key of its grain, daily, as 2022-10-05",
-    ("judge", "staging.stg_orders", "--from", WED, "--to", MON): "goes backwards",
-    ("judge", "raw.shops", "--from", MON): "expected none: it is not partitioned",
-    ("rerun",): "expected a TABLE, as staging.stg_sales, or --outdated",
-    ("rerun", "staging.stg_orders", "--partition", MON, "--from", MON): "expected one of the two",
-    ("rerun", "staging.stg_orders", "--to", MON): "--to without --from",
+    ("table", "judge", "staging.stg_order"): "did you mean `staging.stg_orders`?",
+    ("table", "judge", "staging.stg_orders"): "expected a key of its grain, daily, as 2022-10-05",
+    ("table", "judge", "staging.stg_orders", "--from", WED, "--to", MON): "goes backwards",
+    ("table", "judge", "raw.shops", "--from", MON): "expected none: it is not partitioned",
     (
+        "table",
+        "rerun",
+    ): "expected a TABLE, as staging.stg_sales, or --outdated",
+    ("table", "rerun", "staging.stg_orders", "--partition", MON, "--from", MON): "expected one of the two",
+    ("table", "rerun", "staging.stg_orders", "--to", MON): "--to without --from",
+    (
+        "table",
         "rerun",
         "staging.stg_orders",
         "--from",

@@ -37,9 +37,9 @@ def test_a_run_says_what_it_was_about_and_hides_its_key(open_bakery: Company) ->
 
 
 def test_a_delivery_alone_and_a_comparison_alone_say_so_too(open_bakery: Company) -> None:
-    assert sluice(open_bakery, "resync", "exp_shop_orders", "--partition", MON)[0] == 0
+    assert sluice(open_bakery, "delivery", "resend", "exp_shop_orders", "--partition", MON)[0] == 0
     assert [key.path[-1] for key in newest(open_bakery).asset_selection or ()] == ["exp_shop_orders"]
-    assert sluice(open_bakery, "reconcile", "exp_shop_orders", "--partition", MON)[0] == 0
+    assert sluice(open_bakery, "delivery", "reconcile", "exp_shop_orders", "--partition", MON)[0] == 0
     run = newest(open_bakery)
     assert not run.asset_selection
     assert {key.name for key in run.asset_check_selection or ()} == {RECONCILED_CHECK}

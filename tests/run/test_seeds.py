@@ -121,5 +121,5 @@ def test_a_large_seed_in_another_folder_is_the_same_seed(bakery: Company) -> Non
     (folder / "towns.csv").rename(folder / "geography/towns.csv")
     company = company.read_anew()
     assert company.run() == []
-    report = sluice(company, "outdated")
+    report = sluice(company, "table", "outdated")
     assert report[0] == 0, report

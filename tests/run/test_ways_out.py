@@ -48,7 +48,7 @@ def type_what_is_printed(company: Company, said: str) -> str:
 
 def all_calm(company: Company) -> None:
     """Nothing waits for anybody: no delivery, no day."""
-    assert "no delivery is held" in sluice(company, "deliveries")[1]
+    assert "no delivery is held" in sluice(company, "delivery", "list")[1]
     standings = {row.standing for row in company.status().values() if row.kind == "export"}
     assert standings == {Standing.DELIVERED}
     assert runs(company.run()) == []
@@ -83,19 +83,19 @@ def test_a_file_of_what_was_appended_is_lost(open_bakery: Company) -> None:
     said = failures(company.run())
     assert "name it in `destination.object` of the export file" in said
     company = edited(company, WEATHER_FILE, "object: weather", "object: weather_2")
-    [command] = [text for text in _COMMAND.findall(said) if "resync" in text][:1]
+    [command] = [text for text in _COMMAND.findall(said) if "delivery resend" in text][:1]
     assert sluice(company, *shlex.split(command)[1:])[0] == 0
     assert (company.container / "weather_2" / MON / "manifest.json").exists()
-    assert sluice(company, "reconcile", WEATHER_REPORT)[0] == 0
+    assert sluice(company, "delivery", "reconcile", WEATHER_REPORT)[0] == 0
     all_calm(company)
 
 
 def test_a_destination_is_another_object(open_bakery: Company) -> None:
     company = edited(open_bakery, WEATHER_FILE, "object: weather", "object: weather_2")
-    code, said = sluice(company, "reconcile", WEATHER_REPORT)
+    code, said = sluice(company, "delivery", "reconcile", WEATHER_REPORT)
     assert (code, "1 missing there" in said) == (1, True), said
     type_what_is_printed(company, said)
-    assert sluice(company, "reconcile", WEATHER_REPORT)[0] == 0
+    assert sluice(company, "delivery", "reconcile", WEATHER_REPORT)[0] == 0
     all_calm(company)
 
 
@@ -113,15 +113,15 @@ def test_a_key_has_another_type(bakery: Company, mode: str) -> None:
         "shop, data_type: varchar, description: The shop.}\n      - {name: town",
         "shop, data_type: integer, description: The shop.}\n      - {name: town",
     )
-    code, said = sluice(company, "rerun", f"exports.{EXPORT}")
+    code, said = sluice(company, "table", "rerun", f"exports.{EXPORT}")
     if mode == "append":
         assert (code, "shop is INTEGER, and was VARCHAR" in said) == (1, True), said
         company = edited(company, file, f"object: {EXPORT}", "object: elsewhere")
-        [command] = {text for text in _COMMAND.findall(said) if "resync" in text}
+        [command] = {text for text in _COMMAND.findall(said) if "delivery resend" in text}
         assert sluice(company, *shlex.split(command)[1:])[0] == 0
     else:
         assert code == 0, said
-    code, said = sluice(company, "reconcile", EXPORT)
+    code, said = sluice(company, "delivery", "reconcile", EXPORT)
     assert (code, "holds the 2 rows that it acknowledged" in said) == (0, True), said
     all_calm(company)
 
@@ -130,10 +130,10 @@ def test_a_key_is_another_field(open_bakery: Company) -> None:
     company = edited(
         open_bakery, ORDERS_FILE, "key: [business_date, shop]", "key: [business_date, shop, loaves]"
     )
-    code, said = sluice(company, "reconcile", SHOP_ORDERS)
+    code, said = sluice(company, "delivery", "reconcile", SHOP_ORDERS)
     assert code == 1
     type_what_is_printed(company, said)
-    assert sluice(company, "reconcile", SHOP_ORDERS)[0] == 0
+    assert sluice(company, "delivery", "reconcile", SHOP_ORDERS)[0] == 0
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
     all_calm(company)
 
@@ -152,8 +152,16 @@ def test_a_delivery_that_did_not_go_out_is_taken_up_by_what_is_listed(
     execute(company.postgres_url, "alter table bakery.shop_orders rename column loaves to l")
     asks = {
         DeliveryKind.CHANGE: ["run"],
-        DeliveryKind.RESYNC: ["resync", SHOP_ORDERS],
-        DeliveryKind.REDELIVER: ["redeliver", SHOP_ORDERS, "--on", then.isoformat(), "--reason", "so"],
+        DeliveryKind.RESYNC: ["delivery", "resend", SHOP_ORDERS],
+        DeliveryKind.REDELIVER: [
+            "delivery",
+            "redeliver",
+            SHOP_ORDERS,
+            "--on",
+            then.isoformat(),
+            "--reason",
+            "so",
+        ],
     }[kind]
     assert sluice(company, *asks)[0] == 1
     [waits] = store.open_of(SHOP_ORDERS)
@@ -161,7 +169,7 @@ def test_a_delivery_that_did_not_go_out_is_taken_up_by_what_is_listed(
     execute(company.postgres_url, "alter table bakery.shop_orders rename column l to loaves")
     command = to_type(waits).partition(",")[0].replace("…", "so")
     # A long one is broken into lines there.
-    assert " ".join(command.split()[:2]) in sluice(company, "deliveries")[1]
+    assert " ".join(command.split()[:3]) in sluice(company, "delivery", "list")[1]
     code, said = sluice(company, *command.split()[1:])
     assert code == 0, said
     now = store.of(waits.delivery_id)

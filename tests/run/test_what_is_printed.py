@@ -42,7 +42,7 @@ TROUBLES = {
     ),
     "a check fails": Trouble(
         failed, "1 of 3 rules fail",
-        f"fix the model or its input, then `sluice rerun staging.stg_weather --partition {TUE}`",
+        f"fix the model or its input, then `sluice table rerun staging.stg_weather --partition {TUE}`",
     ),
 }  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_each_reason_is_told_once_with_what_to_do_below_it(open_bakery: Company,
     assert "table never built" not in said
     held = [line for line in story if line.startswith("  holds back: ")]
     assert held == [f"  holds back: {', '.join(f'{name} [{TUE}]' for name in trouble.holds)}"]
-    assert sum("sluice rerun" in line for line in story) == ("rerun" in trouble.below)
+    assert sum("sluice table rerun" in line for line in story) == ("rerun" in trouble.below)
 
     code, said = sluice(open_bakery, "status")
     assert code == 0
@@ -69,7 +69,7 @@ def test_each_reason_is_told_once_with_what_to_do_below_it(open_bakery: Company,
     assert f"  → {trouble.below}" in said.splitlines()
 
     for export in trouble.holds:
-        code, said = sluice(open_bakery, "gate", export, "--partition", TUE)
+        code, said = sluice(open_bakery, "why", export, "--partition", TUE)
         heading, reason, fix, *rest = said.splitlines()
         assert (code, heading) == (1, f"closed: {export} [{TUE}] is not sent")
         assert reason.startswith("- ")
@@ -97,7 +97,7 @@ def test_an_export_without_a_connection_is_one_line(open_bakery: Company) -> Non
 
 
 def test_a_rerun_tells_rows_and_where_they_went(open_bakery: Company) -> None:
-    code, said = sluice(open_bakery, "rerun", "staging.stg_orders", "--partition", MON)
+    code, said = sluice(open_bakery, "table", "rerun", "staging.stg_orders", "--partition", MON)
     assert code == 0
     assert (
         "    built: staging.stg_orders 2 rows, marts.shop_orders 2 rows, exports.exp_shop_orders 2 rows"
@@ -146,10 +146,10 @@ def test_json_has_keys_that_stay_and_agrees_with_the_exit_codes(open_bakery: Com
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("gate", "exp_weather", "--partition", MON),
-        ("gate", WEATHER_REPORT, "--partition", "yesterday"),
-        ("rerun", "staging.weather", "--partition", MON),
-        ("judge", "staging.stg_weather", "--from", WED, "--to", MON),
+        ("why", "exp_weather", "--partition", MON),
+        ("why", WEATHER_REPORT, "--partition", "yesterday"),
+        ("table", "rerun", "staging.weather", "--partition", MON),
+        ("table", "judge", "staging.stg_weather", "--from", WED, "--to", MON),
     ],
 )
 def test_what_cannot_be_asked_so_ends_with_2(open_bakery: Company, arguments: tuple[str, ...]) -> None:
@@ -169,36 +169,39 @@ RANGES = {
     "built by older SQL": (
         [finding(day, Verdict.OLDER_SQL) for day in DAYS], {"marts.sums"},
         [([f"marts.sums [{MON} and 2 more]: built by older SQL: why"],
-          f"`sluice rerun marts.sums --from {MON} --to {WED}`")],
+          f"`sluice table rerun marts.sums --from {MON} --to {WED}`")],
     ),
     "of different kinds": (
         [finding(MON, Verdict.RESTORED), finding(WED, Verdict.OLDER_SQL)], {"marts.sums"},
         [(
             [f"marts.sums [{MON}]: older than the newest build on record: why",
              f"marts.sums [{WED}]: built by older SQL: why"],
-            f"`sluice rerun marts.sums --from {MON} --to {WED}`",
+            f"`sluice table rerun marts.sums --from {MON} --to {WED}`",
         )],
     ),
     "what is not on record is in no range": (
         [finding(MON, Verdict.UNRECORDED), finding(TUE, Verdict.OLDER_SQL)], {"marts.sums"},
         [([f"marts.sums [{MON}]: its build is not on record: why"],
-          f"`sluice rerun marts.sums --partition {MON}`"),
-         ([f"marts.sums [{TUE}]: built by older SQL: why"], f"`sluice rerun marts.sums --partition {TUE}`")],
+          f"`sluice table rerun marts.sums --partition {MON}`"),
+         (
+             [f"marts.sums [{TUE}]: built by older SQL: why"],
+             f"`sluice table rerun marts.sums --partition {TUE}`",
+         )],
     ),
     "drops have no order": (
         [finding("b", Verdict.OLDER_SQL), finding("a", Verdict.OLDER_SQL)], set[str](),
-        [(["marts.sums [b]: built by older SQL: why"], "`sluice rerun marts.sums --partition b`"),
-         (["marts.sums [a]: built by older SQL: why"], "`sluice rerun marts.sums --partition a`")],
+        [(["marts.sums [b]: built by older SQL: why"], "`sluice table rerun marts.sums --partition b`"),
+         (["marts.sums [a]: built by older SQL: why"], "`sluice table rerun marts.sums --partition a`")],
     ),
     "never judged by today's rules": (
         [finding(day, Verdict.OTHER_RULES, "expectations") for day in DAYS], {"marts.sums"},
         [([f"marts.sums [{MON} and 2 more] check `expectations`: never ran by today's rules: why"],
-          f"`sluice judge exports.sums --from {WED} --to {WED} --with-parents`")],
+          f"`sluice table judge exports.sums --from {WED} --to {WED} --with-parents`")],
     ),
     "two checks of a table failed": (
         [finding(MON, Verdict.FAILED, check) for check in ("a", "b")], {"marts.sums"},
         [([f"marts.sums [{MON}] check `{check}`: failed: why" for check in ("a", "b")],
-          f"fix the model or its input, then `sluice rerun marts.sums --partition {MON}`")],
+          f"fix the model or its input, then `sluice table rerun marts.sums --partition {MON}`")],
     ),
 }  # fmt: skip
 
@@ -213,10 +216,10 @@ def test_what_is_the_same_of_many_partitions_is_told_once(name: str) -> None:
 def test_a_delivered_day_whose_gate_is_closed_since_says_so(open_bakery: Company) -> None:
     """Somebody pressed a button: what was sent stays, and nobody has to do anything."""
     assert open_bakery.materialize(MON, "marts/shop_orders") == (True, "")
-    assert sluice(open_bakery, "gate", SHOP_ORDERS, "--partition", MON)[0] == 1
+    assert sluice(open_bakery, "why", SHOP_ORDERS, "--partition", MON)[0] == 1
     code, said = sluice(open_bakery, "run")
     assert (code, "needs attention" in said) == (0, False), said
     row = open_bakery.status()[(SHOP_ORDERS, MON)]
     assert row.standing is Standing.DELIVERED
     assert "would not go out as it is: exports.exp_shop_orders" in row.why
-    assert "`sluice rerun exports.exp_shop_orders --partition 2024-01-01`" in row.why
+    assert "`sluice table rerun exports.exp_shop_orders --partition 2024-01-01`" in row.why

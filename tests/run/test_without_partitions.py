@@ -169,16 +169,16 @@ def sent(tmp_path: Path, postgres_url: str, once_sent: Company) -> Iterator[Comp
 
 NOW = "now"
 COMMANDS: dict[str, Sequence[str]] = {
-    "gate": ("gate", EXPORT),
-    "plan": ("plan", EXPORT),
-    "resync": ("resync", EXPORT),
-    "reconcile": ("reconcile", EXPORT),
-    "redeliver": ("redeliver", EXPORT, "--on", NOW, "--reason", "as it was"),
-    "content": ("content", EXPORT, "--on", NOW),
-    "rejected": ("rejected", EXPORT),
-    "rerun": ("rerun", MODEL),
-    "judge": ("judge", MODEL),
-    "deliveries": ("deliveries", EXPORT),
+    "why": ("why", EXPORT),
+    "plan": ("delivery", "plan", EXPORT),
+    "resync": ("delivery", "resend", EXPORT),
+    "reconcile": ("delivery", "reconcile", EXPORT),
+    "redeliver": ("delivery", "redeliver", EXPORT, "--on", NOW, "--reason", "as it was"),
+    "content": ("delivery", "content", EXPORT, "--on", NOW),
+    "rejected": ("delivery", "refusals", EXPORT),
+    "rerun": ("table", "rerun", MODEL),
+    "judge": ("table", "judge", MODEL),
+    "deliveries": ("delivery", "list", EXPORT),
     "status": ("status",),
 }
 # Those that take the whole of an export or of a table.
@@ -210,8 +210,8 @@ def test_commands_say_that_a_partition_does_not_belong(sent: Company, command: s
 
 
 def test_a_partitioned_export_asks_for_its_partition(open_bakery: Company) -> None:
-    for words in (("gate",), ("release", "--reason", "x", "--until", TOMORROW)):
-        code, said = sluice(open_bakery, words[0], "exp_shop_orders", *words[1:])
+    for words in (("why",), ("export", "release", "--reason", "x", "--until", TOMORROW)):
+        code, said = sluice(open_bakery, *words, "exp_shop_orders")
         assert code == 2
         assert "`exp_shop_orders` expects --partition with a key of its grain, daily, as 2022-10-05" in said
 
@@ -223,21 +223,21 @@ def test_it_is_held_named_and_released(sent: Company) -> None:
     assert held(events) == [(EXPORT, "")]
     row = sent.status()[(EXPORT, "")]
     assert row.standing is Standing.HELD
-    code, said = sluice(sent, "gate", EXPORT)
+    code, said = sluice(sent, "why", EXPORT)
     assert code == 1
     assert f"closed: {EXPORT} is not sent" in said
     assert "--partition" not in said
-    [step] = re.findall(r"`sluice (rerun .*?)`", said)
+    [step] = re.findall(r"`sluice (table rerun .*?)`", said)
     assert sluice(sent, *step.split())[0] == 1
     code, said = sluice(
-        sent, "release", EXPORT, "--reason", "they know it", "--until", TOMORROW, "--by", "ada"
+        sent, "export", "release", EXPORT, "--reason", "they know it", "--until", TOMORROW, "--by", "ada"
     )
     assert code == 0, said
     assert f"{EXPORT} is released by ada" in said
     assert "[]" not in said
     assert [done for _, done in runs(sent.run())] == [True]
     assert arrived(sent) == [("a", "Ulm"), ("b", "Nowhere")]
-    code, said = sluice(sent, "release", EXPORT, "--reason", "again", "--until", TOMORROW)
+    code, said = sluice(sent, "export", "release", EXPORT, "--reason", "again", "--until", TOMORROW)
     assert code == 2
     assert f"the gate of {EXPORT} is open already" in said
 
@@ -252,10 +252,10 @@ def test_past_a_limit_it_is_looked_at_and_decided_on(bakery: Company, word: str)
     events = company.run()
     said = failures(events) + company.status()[(EXPORT, "")].why
     assert "[]" not in said
-    look, decide = (re.search(rf"`sluice ({name} [^`]*)`", said) for name in ("plan", word))
+    look, decide = (re.search(rf"`sluice (delivery {name} [^`]*)`", said) for name in ("plan", word))
     assert look is not None
     assert decide is not None, said
-    assert look[1] == f"plan {EXPORT}"
+    assert look[1] == f"delivery plan {EXPORT}"
     assert sluice(company, *look[1].split())[0] == 0
     code, decided = sluice(company, *decide[1].replace("…", "seen").split())
     assert code == 0, decided

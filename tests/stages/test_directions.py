@@ -123,7 +123,7 @@ def _without_work(project: Project) -> list[str]:
 # file, line, what is said, and what is to be done.
 WRONG: tuple[tuple[str, int, str, str], ...] = (
     (f"{DBT}/models/marts/shop_orders.sql", 1, "production model `shop_orders` reads `work.wrk_towns`",
-     "promote `wrk_towns` first (`sluice promote wrk_towns`), or move `shop_orders` to models/work"),
+     "promote `wrk_towns` first (`sluice env promote wrk_towns`), or move `shop_orders` to models/work"),
     (f"{DBT}/models/marts/late.sql", 1, "production model `late` reads `work.wrk_prices`",
      "move `late` to models/work"),
     (f"{DBT}/models/marts/late.sql", 2, "production model `late` calls the macro `tried`, which is work",
@@ -160,7 +160,7 @@ WRONG: tuple[tuple[str, int, str, str], ...] = (
      "`git mv expectations/work/stg_weather_2.yml expectations/stg_weather_2.yml`"),
     ("expectations/work/orders.yml", 1, "a suite of work judges `raw.orders`", "expectations/orders.yml`"),
     ("exports/exp_second.yml", 1, "an export of production sends `work.exp_second`",
-     "`sluice promote exp_second`"),
+     "`sluice env promote exp_second`"),
     ("exports/work/exp_weather_report.yml", 1, "an export of work sends `exports.exp_weather_report`",
      "`git mv exports/work/exp_weather_report.yml exports/exp_weather_report.yml`"),
 )  # fmt: skip

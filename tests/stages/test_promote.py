@@ -1,4 +1,4 @@
-"""`sluice promote`: work becomes production's, in a clone and without git, alone and among others."""
+"""`sluice env promote`: work becomes production's, in a clone and without git, alone and among others."""
 
 import re
 import subprocess
@@ -86,7 +86,7 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
     git(project, "init", "--quiet")
     git(project, "add", "-A")
     git(project, "commit", "--quiet", "-m", "what there is")
-    code, said = sluice(clone, "promote", "exp_trial")
+    code, said = sluice(clone, "env", "promote", "exp_trial")
     assert (code, "`exp_trial` reads `wrk_orders`, which is work" in said) == (2, True), said
     first = re.search(r"`sluice (promote wrk_orders)` first", said)
     assert first is not None
@@ -114,7 +114,7 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
     assert loaded.stages["marts.wrk_orders"] is Stage.PRODUCTION
     assert loaded.suites["wrk_orders"].file.name == "expectations/wrk_orders.yml"
     # What is sent is production's next, and says what it lacks: a connection that is none for work.
-    code, said = sluice(clone, "promote", "exp_trial")
+    code, said = sluice(clone, "env", "promote", "exp_trial")
     assert code == 0, said
     code, told = sluice(clone, "check")
     assert (
@@ -152,10 +152,10 @@ def test_what_is_sent_and_bare_is_drafted(clone: Company) -> None:
     code, said = sluice(clone, "export", "new", "exp_trial", *told)
     assert (code, (project / "exports/work/exp_trial.yml").is_file()) == (0, True), said
     (project / "exports/work/exp_trial.yml").unlink()
-    code, said = sluice(clone, "promote", "exp_trial", "--to", "exports", "--dry-run")
+    code, said = sluice(clone, "env", "promote", "exp_trial", "--to", "exports", "--dry-run")
     assert (code, "Nothing was done" in said) == (0, True), said
     assert (project / f"{DBT}/models/work/exp_trial.sql").is_file()
-    code, said = sluice(clone, "promote", "exp_trial")
+    code, said = sluice(clone, "env", "promote", "exp_trial")
     assert code == 0, said
     assert not (project / f"{DBT}/models/work/exp_trial.sql").exists()
     assert (project / f"{DBT}/models/exports/exp_trial.sql").read_text().startswith("select business_date")
@@ -186,24 +186,24 @@ def test_what_a_kill_cuts_off_is_ended_by_the_same_command(clone: Company, done:
     planned = promotion(settings, load_manifest(settings), "wrk_orders")
     list(islice(carry_out(settings, planned), done))
     if done in (1, 4):
-        code, said = sluice(clone, "promote", "wrk_other")
+        code, said = sluice(clone, "env", "promote", "wrk_other")
         printed = re.search(r"`sluice (promote wrk_orders)`", said)
         assert (code, printed is not None) == (2, True), said
     if done == 4:
         edited = project / f"{DBT}/models/work/_all.yml"
         text = edited.read_text()
         edited.write_text(f"{text}# Mine.\n")
-        code, said = sluice(clone, "promote", "wrk_orders")
+        code, said = sluice(clone, "env", "promote", "wrk_orders")
         assert (code, "somebody edited it while `wrk_orders` was promoted" in said) == (2, True), said
         assert edited.read_text().endswith("# Mine.\n")
         edited.write_text(text)
-    code, said = sluice(clone, "promote", "wrk_orders")
+    code, said = sluice(clone, "env", "promote", "wrk_orders")
     assert code == 0, said
     for file, text in planned.texts.items():
         assert (project / file).read_text() == text
     assert not [file for file in planned.moves if (project / file).exists()]
     assert load_project(settings).stages["marts.wrk_orders"] is Stage.PRODUCTION
-    code, said = sluice(clone, "promote", "wrk_orders")
+    code, said = sluice(clone, "env", "promote", "wrk_orders")
     assert (code, "is production's" in said) == (2, True), said
 
 
@@ -238,5 +238,5 @@ def test_other_kinds_move_as_well_and_what_does_not_fit_is_refused(clone: Compan
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
             promotion(settings, manifest, name, folder)
-    code, _, told = clone.sluice("promote", "wrk_orders", SLUICE_ENVIRONMENT="production")
+    code, _, told = clone.sluice("env", "promote", "wrk_orders", SLUICE_ENVIRONMENT="production")
     assert (code, "expected a clone" in told) == (2, True), told

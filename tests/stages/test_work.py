@@ -317,7 +317,7 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
     assert "which is work, ended on" in told_of.findings[0].what
     assert told_of.findings[0].what.endswith(": exp_trial is held")
     # A rerun, and a button.
-    code, told = sluice(company, "rerun", "work.wrk_orders", "--partition", MON)
+    code, told = sluice(company, "table", "rerun", "work.wrk_orders", "--partition", MON)
     assert (code, "is not built: the time of" in told) == (1, True), told
     success, complaint = company.materialize(MON, "delivered/exp_trial")
     assert (success, "`exp_trial` is held, nothing was sent: the time of `wrk_orders`" in complaint) == (
@@ -326,7 +326,16 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
     )
     # What it held once is not sent again either.
     code, told = sluice(
-        company, "redeliver", "exp_trial", "--partition", MON, "--on", str(TODAY), "--reason", "back"
+        company,
+        "delivery",
+        "redeliver",
+        "exp_trial",
+        "--partition",
+        MON,
+        "--on",
+        str(TODAY),
+        "--reason",
+        "back",
     )
     assert (code, "the time of `wrk_orders`" in told) == (1, True), told
     code, told = sluice(company, "check")

@@ -158,7 +158,7 @@ def test_a_parent_that_was_built_again_closes_it_until_its_child_is(judged: Judg
     judged.say("staging.stg_orders", MON, "v2")
     report = judged.report(MON)
     assert verdicts(report.closed_by) == {("marts.shop_orders", MON): {Verdict.OTHER_PARENT}}
-    assert report.steps == (f"`sluice rerun marts.shop_orders --partition {MON}`",)
+    assert report.steps == (f"`sluice table rerun marts.shop_orders --partition {MON}`",)
     for relation in ("marts.shop_orders", EXPORT):
         judged.build(relation, MON, "v2")
         judged.say(relation, MON, "v2")
@@ -177,7 +177,7 @@ def test_a_version_older_than_the_newest_on_record_closes_it(judged: Judged) -> 
     assert verdicts(report.closed_by) == {
         ("marts.shop_orders", MON): {Verdict.RESTORED}, (EXPORT, MON): {Verdict.RESTORED}
     }  # fmt: skip
-    assert report.steps == (f"`sluice rerun marts.shop_orders --partition {MON}`",)
+    assert report.steps == (f"`sluice table rerun marts.shop_orders --partition {MON}`",)
 
 
 def test_a_version_that_is_not_on_record_closes_it(judged: Judged) -> None:
@@ -217,7 +217,7 @@ def test_a_window_counts_by_what_was_read_and_has_not_been_found_bad_since(judge
     judged.say("staging.stg_orders", MON, "v1", passed=False)
     report = judged.report(TUE)
     assert verdicts(report.closed_by) == {("staging.stg_orders", MON): {Verdict.FAILED}}
-    assert report.steps == (f"`sluice rerun marts.shop_orders --partition {TUE}`",)
+    assert report.steps == (f"`sluice table rerun marts.shop_orders --partition {TUE}`",)
 
 
 def test_what_a_day_of_the_window_was_made_of_counts_too(judged: Judged) -> None:
@@ -233,7 +233,7 @@ def test_rows_that_changed_after_the_check_close_it(judged: Judged) -> None:
         connection.execute(f"insert into {EXPORT} values (date '{MON}')")
     report = judged.report(MON)
     assert verdicts(report.closed_by) == {(EXPORT, MON): {Verdict.OTHER_ROWS}}
-    assert report.steps == (f"`sluice rerun {EXPORT} --partition {MON}`",)
+    assert report.steps == (f"`sluice table rerun {EXPORT} --partition {MON}`",)
 
 
 def test_a_build_of_older_code_is_judged_first(judged: Judged) -> None:
@@ -244,7 +244,7 @@ def test_a_build_of_older_code_is_judged_first(judged: Judged) -> None:
         store.record_build(replace(old, inputs=None, code="", project=""))
     report = judged.report(MON)
     assert set().union(*verdicts(report.closed_by).values()) == {Verdict.HALF_RECORDED}
-    assert report.steps == (f"`sluice judge {EXPORT} --from {MON} --to {MON} --with-parents`",)
+    assert report.steps == (f"`sluice table judge {EXPORT} --from {MON} --to {MON} --with-parents`",)
 
 
 def test_a_table_that_was_never_built_closes_it(judged: Judged) -> None:

@@ -20,11 +20,11 @@ ASKING = re.compile(r'"[^"`]*\b(?:rerun|run) (?:the|this|again|later)\b[^"`]*"')
 @pytest.mark.parametrize(
     ("fix", "order", "command"),
     [
-        ("rerun the partition", ORDER, "`sluice rerun marts.items --partition 2022-10-03`"),
-        ("see who does it; run again later: nothing was changed", ORDER, "`sluice rerun marts.items"),
-        ("rerun the partition", RESYNC, "`sluice resync exp_items`"),
+        ("rerun the partition", ORDER, "`sluice table rerun marts.items --partition 2022-10-03`"),
+        ("see who does it; run again later: nothing was changed", ORDER, "`sluice table rerun marts.items"),
+        ("rerun the partition", RESYNC, "`sluice delivery resend exp_items`"),
         ("cast the column in the model", ORDER, ""),
-        ("`sluice resync exp_items`, then run it", ORDER, ""),
+        ("`sluice delivery resend exp_items`, then run it", ORDER, ""),
     ],
 )
 def test_a_fix_that_asks_to_run_again_names_the_command(fix: str, order: Order, command: str) -> None:
@@ -43,13 +43,14 @@ def test_every_fix_of_a_destination_that_asks_for_it_is_known() -> None:
         for text in ASKING.findall(file.read_text())
     ]
     assert len(asked) > 10
-    assert all("`sluice rerun" in fix_with_command(text, ORDER) for text in asked)
+    assert all("`sluice table rerun" in fix_with_command(text, ORDER) for text in asked)
 
 
 def test_an_error_on_its_way_says_the_command() -> None:
     with pytest.raises(DeliveryError) as caught, naming_the_command(ORDER):
         raise DeliveryError("it broke", "a server", "rerun the partition")
-    assert "mend: rerun the partition; that is `sluice rerun marts.items --partition 2022-10-03`" in str(
-        caught.value
+    assert (
+        "mend: rerun the partition; that is `sluice table rerun marts.items --partition 2022-10-03`"
+        in str(caught.value)
     )
     assert caught.value.args[2] == caught.value.mend, "and so it does after pickling"

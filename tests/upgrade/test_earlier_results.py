@@ -121,7 +121,7 @@ def test_history_is_what_it_was(measured_week: Company) -> None:
 
 
 def test_data_docs_show_what_the_old_code_judged(measured_week: Company) -> None:
-    code, written, complained = measured_week.sluice("docs")
+    code, written, complained = measured_week.sluice("page", "data-docs")
     assert (code, complained) == (0, "")
     pages = [page.as_posix() for page in Path(written.strip()).parent.glob("validations/**/*.html")]
     for relation, day in (

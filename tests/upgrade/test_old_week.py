@@ -64,6 +64,6 @@ def test_the_destinations_hold_what_was_delivered(old_week: Company) -> None:
     assert old_week.in_container() == {MON: 1, SAT: 1}
     # Compared with the shards of the deliveries, which lie in another folder by now.
     for name, rows in ((SHOP_ORDERS, 2), (WEATHER_REPORT, 1)):
-        asked = ("reconcile", name, "--partition", MON)
+        asked = ("delivery", "reconcile", name, "--partition", MON)
         said = CliRunner().invoke(app, asked, env=old_week.environment() | {"COLUMNS": "250"})
         assert (said.exit_code, f"holds the {rows} rows that it acknowledged" in said.output) == (0, True)

@@ -31,7 +31,7 @@ def follow(company: Company, export: str, day: str, most: int = 4) -> list[str]:
     """Type what the gate prints until it is open; return the commands that were typed."""
     typed, said = list[str](), ""
     for _ in range(most):
-        code, said = sluice(company, "gate", export, "--partition", day)
+        code, said = sluice(company, "why", export, "--partition", day)
         if code == 0:
             return typed
         for command in re.findall(r"→ .*?`sluice (.*?)`", said):
@@ -47,7 +47,7 @@ def test_delivered_days_stay_delivered_and_unsent_ones_say_what_to_type(old_week
     for name, days in UNSENT.items():
         for day in days:
             assert rows[name, day].standing is Standing.HELD
-            judge = f"`sluice judge exports.{name} --from {day} --to {day} --with-parents`"
+            judge = f"`sluice table judge exports.{name} --from {day} --to {day} --with-parents`"
             # What was refused then is told first.
             assert judge in rows[name, day].why or "failed" in rows[name, day].why
 
@@ -82,9 +82,9 @@ def test_nothing_is_sent_on_half_a_sentence(old_week: Company) -> None:
 def test_what_the_gate_prints_opens_it_and_the_very_rows_go_out(old_week: Company) -> None:
     before = old_week.untouched(TUE)
     typed = follow(old_week, SHOP_ORDERS, TUE)
-    assert typed == [f"judge exports.{SHOP_ORDERS} --from {TUE} --to {TUE} --with-parents"]
+    assert typed == [f"table judge exports.{SHOP_ORDERS} --from {TUE} --to {TUE} --with-parents"]
     assert follow(old_week, WEATHER_REPORT, TUE) == [
-        f"judge exports.{WEATHER_REPORT} --from {TUE} --to {TUE}"
+        f"table judge exports.{WEATHER_REPORT} --from {TUE} --to {TUE}"
     ]
     assert old_week.in_postgres(TUE) == []  # judged, and not sent by that
     for name in UNSENT:
@@ -100,8 +100,8 @@ def test_what_older_sql_has_built_is_found_out_and_built_anew(old_week: Company)
     model.write_text(model.read_text().replace("    loaves\n", "    loaves * 2 as loaves\n"))
     typed = follow(old_week, SHOP_ORDERS, TUE)
     assert typed == [
-        f"judge exports.{SHOP_ORDERS} --from {TUE} --to {TUE} --with-parents",
-        f"rerun staging.stg_orders --partition {TUE}",
+        f"table judge exports.{SHOP_ORDERS} --from {TUE} --to {TUE} --with-parents",
+        f"table rerun staging.stg_orders --partition {TUE}",
     ]
     # The rerun sends what is below, made of Monday's loaves as they were read and Tuesday's twice.
     assert old_week.in_postgres(TUE) == [(TUE, "a", 5), (TUE, "b", 8)]
@@ -110,22 +110,28 @@ def test_what_older_sql_has_built_is_found_out_and_built_anew(old_week: Company)
 @pytest.mark.sampled(2)
 def test_a_day_that_failed_is_judged_and_stays_closed(old_week: Company) -> None:
     code, said = sluice(
-        old_week, "judge", f"exports.{SHOP_ORDERS}", "--from", WED, "--to", WED, "--with-parents"
+        old_week, "table", "judge", f"exports.{SHOP_ORDERS}", "--from", WED, "--to", WED, "--with-parents"
     )
     assert (code, "staging.stg_weather [2024-01-03] check `expectations`" in said) == (1, True)
-    code, said = sluice(old_week, "gate", SHOP_ORDERS, "--partition", WED)
-    assert (code, "fix the model or its input, then `sluice rerun staging.stg_weather" in said) == (1, True)
+    code, said = sluice(old_week, "why", SHOP_ORDERS, "--partition", WED)
+    assert (code, "fix the model or its input, then `sluice table rerun staging.stg_weather" in said) == (
+        1,
+        True,
+    )
 
 
 @pytest.mark.sampled(2)
 def test_a_release_without_rules_opens_nothing_any_more(old_week: Company) -> None:
-    sluice(old_week, "judge", f"exports.{WEATHER_REPORT}", "--from", SUN, "--to", SUN, "--with-parents")
+    sluice(
+        old_week, "table", "judge", f"exports.{WEATHER_REPORT}", "--from", SUN, "--to", SUN, "--with-parents"
+    )
     assert runs(old_week.run()) == []
     assert SUN not in old_week.in_container()
-    code, said = sluice(old_week, "gate", WEATHER_REPORT, "--partition", SUN)
+    code, said = sluice(old_week, "why", WEATHER_REPORT, "--partition", SUN)
     assert (code, "check `expectations`: failed" in said) == (1, True)
     code, said = sluice(
-        old_week, "release", WEATHER_REPORT, "--partition", SUN, "--reason", "calibrated", "--by", "ada",
+        old_week, "export", "release", WEATHER_REPORT, "--partition", SUN, "--reason", "calibrated",
+        "--by", "ada",
         "--until", "2099-01-01",
     )  # fmt: skip
     assert code == 0, said
@@ -167,7 +173,7 @@ def test_it_is_asked_once_what_it_is_and_sends_nothing_until_somebody_has_said_i
     code, said = sluice(unsaid, "status")
     assert (code, said.count("nothing says what it is")) == (0, 1)
     assert "`sluice env init production`" in said
-    resync = ("resync", SHOP_ORDERS, "--partition", MON)
+    resync = ("delivery", "resend", SHOP_ORDERS, "--partition", MON)
     code, said = sluice(unsaid, *resync)
     assert (code, "nothing says what it is" in said) == (1, True), said
     assert old_week.untouched() == before

@@ -2,7 +2,8 @@
 
 Belongs here: what holds no more, or not yet, and what is to be done. Does not belong here: what a file may
 say whatever the day (`exports`), which must load on any; who asks. It holds its own export and keeps no
-graph from loading: a delivery refuses, `sluice status` and `sluice plan` say why, `sluice check` fails.
+graph from loading: a delivery refuses, `sluice status` and `sluice delivery plan` say why, `sluice check`
+fails.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -81,8 +81,8 @@ class MadeOfWork:
     def mend(self) -> str:
         """What is done about it."""
         return (
-            f"{self.owner} makes it production's (`sluice promote {self.name}`), takes it away, or decides"
-            f" anew how long it is worked on (`expires` in {self.file}:{self.line})"
+            f"{self.owner} makes it production's (`sluice env promote {self.name}`), takes it away, or"
+            f" decides anew how long it is worked on (`expires` in {self.file}:{self.line})"
         )
 
 

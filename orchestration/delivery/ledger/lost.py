@@ -26,7 +26,7 @@ class ShardLost(DeliveryError):
 
 def resync_of(newest: Delivery) -> str:
     """Return the command that sends everything of a delivery's scope anew, as a message prints it."""
-    return f"`sluice resync {newest.export}{as_option(newest.scope)}`"
+    return f"`sluice delivery resend {newest.export}{as_option(newest.scope)}`"
 
 
 def elsewhere(newest: Delivery) -> str:

@@ -96,13 +96,13 @@ class Order:
     def again(self, partition_key: str) -> str:
         """Return the command that brings a partition of the export to the destination again."""
         if not self.model:
-            return f"`sluice resync {self.export}{as_option(partition_key)}`"
-        return f"`sluice rerun {self.model}{as_option(partition_key)}`"
+            return f"`sluice delivery resend {self.export}{as_option(partition_key)}`"
+        return f"`sluice table rerun {self.model}{as_option(partition_key)}`"
 
     @property
     def resync(self) -> str:
         """The command that sends everything of the partition."""
-        return f"`sluice resync {self.export}{as_option(self.partition_key)}`"
+        return f"`sluice delivery resend {self.export}{as_option(self.partition_key)}`"
 
     def scope_with(self, fields: Iterable[str]) -> Scope:
         """The same part as a destination is told it, with the fields that it has there."""
@@ -211,9 +211,9 @@ class DeliveryHeld(Exception):
         reasons = "\n".join(f"- {reason}" for reason in delivery.reasons)
         super().__init__(
             f"delivery {delivery.delivery_id} of {place(delivery.export, delivery.partition_key)} is held,"
-            f" nothing was sent:\n\n{reasons}\n\nlook at it: `sluice plan {delivery.export}"
-            f"{as_option(delivery.partition_key)}`; then `sluice approve {delivery.delivery_id} --reason …`"
-            f" or `sluice reject {delivery.delivery_id} --reason …`"
+            f" nothing was sent:\n\n{reasons}\n\nlook at it: `sluice delivery plan {delivery.export}"
+            f"{as_option(delivery.partition_key)}`; then `sluice delivery approve {delivery.delivery_id}"
+            f" --reason …` or `sluice delivery reject {delivery.delivery_id} --reason …`"
         )
 
 

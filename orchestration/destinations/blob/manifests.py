@@ -181,7 +181,7 @@ def read(area: Area, at: str) -> Manifest | None:
         raise DeliveryError(
             f"{area.path(at)} is no manifest of a delivery",
             f"a file that deliveries alone write, of format {FORMAT}",
-            "move it away, then `sluice resync` the partition: the manifest is written anew",
+            "move it away, then `sluice delivery resend` the partition: the manifest is written anew",
         )
     return cast("Manifest", manifest)
 

@@ -298,7 +298,7 @@ def _not_the_plan(name: str, wrong: str) -> DeliveryError:
     return DeliveryError(
         f"the plan's file {name} {wrong}",
         "the file as it was written",
-        "put the file back from a backup, or `sluice resync` the export: it is planned anew",
+        "put the file back from a backup, or `sluice delivery resend` the export: it is planned anew",
     )
 
 

@@ -126,14 +126,14 @@ class Folder:
         if not names or (name is not None and name not in names):
             what = f"no backup `{name}` in {self.path}" if name else f"no backup in {self.path}"
             there = f"; there are {', '.join(names[-5:])}" if names else ""
-            raise BackupError(f"{what}{there}; expected a folder that `sluice backup` wrote")
+            raise BackupError(f"{what}{there}; expected a folder that `sluice backup create` wrote")
         file = self.path / (name or names[-1]) / _MANIFEST
         try:
             said = json.loads(file.read_bytes())
             digest, form = said.pop("digest"), int(said["form"])
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             raise BackupError(
-                f"{file} cannot be read; expected what `sluice backup` wrote; take another"
+                f"{file} cannot be read; expected what `sluice backup create` wrote; take another"
             ) from None
         if form > FORM:
             raise BackupError(

@@ -223,7 +223,7 @@ def _require_journal(
             f" whoever was forgotten since {taken:%Y-%m-%dT%H:%M:%SZ} would come back; expected that file,"
             " which no"
             " backup holds; name it in SLUICE_ERASURES_FILE; or, if nobody was forgotten since,"
-            f" `sluice restore … --no-erasures-since {taken:%Y-%m-%dT%H:%M:%SZ}`"
+            f" `sluice backup restore … --no-erasures-since {taken:%Y-%m-%dT%H:%M:%SZ}`"
         )
 
 

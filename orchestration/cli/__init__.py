@@ -27,24 +27,24 @@ from orchestration.cli import (
 )
 from orchestration.cli.main import BESIDE, app
 
-_DAILY, _DEFINE, _OPERATE = "What came in, was built, is sent", "Define it", "Operate it"
+_NOUNS = "Commands of one thing: sluice GROUP --help"
 _GROUPS = {
-    "source": (quarantine.app, _DAILY),
-    "table": (repairs.app, _DAILY),
-    "delivery": (deliveries.app, _DAILY),
-    "incident": (incidents.app, _DAILY),
-    "contract": (contracts.app, _DEFINE),
-    "export": (exports.app, _DEFINE),
-    "kusto": (kusto.app, _DEFINE),
-    "env": (environments.app, _DEFINE),
-    "page": (pages.app, _OPERATE),
-    "alerts": (incidents.alerts_app, _OPERATE),
-    "backup": (backups.app, _OPERATE),
-    "ops": (ops.app, _OPERATE),
+    "source": quarantine.app,
+    "table": repairs.app,
+    "delivery": deliveries.app,
+    "incident": incidents.app,
+    "contract": contracts.app,
+    "export": exports.app,
+    "kusto": kusto.app,
+    "env": environments.app,
+    "page": pages.app,
+    "alerts": incidents.alerts_app,
+    "backup": backups.app,
+    "ops": ops.app,
 }
 
 app.add_typer(demos.app, name="demo", rich_help_panel=BESIDE)
-for name, (group, panel) in _GROUPS.items():
-    app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
+for name, group in _GROUPS.items():
+    app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=_NOUNS)
 
 __all__ = ["app", "ci", "diff", "environments_made", "impact", "kusto_database", "promoting", "published"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.cli.exits import ended
 from orchestration.cli.opened import DataDir, Json, ProjectDir, opened, out, print_json, table
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Where = Annotated[Path, typer.Argument(metavar="DEST", help="The folder of backu
 At = Annotated[str | None, typer.Option("--at", help="The backup's name (default: the newest).")]
 
 
-app = typer.Typer(help="Back up a deployment while it works, verify a backup, restore one.")
+app = typer.Typer(help="Make, verify and restore backups.")
 
 
 @app.command()
@@ -78,7 +79,7 @@ def verify(
                 "backups": folder.names(),
             }
         )  # fmt: skip
-        raise typer.Exit(1 if wrong else 0)
+        raise ended(wrong)
     for text in wrong:
         out.print(f"✗ {text}", style="red", markup=False, soft_wrap=True)
     if not wrong:
@@ -99,7 +100,7 @@ def verify(
             continue
         shown.add_row(name, f"{len(item.files):,}", f"{item.size:,}")
     out.print(shown)
-    raise typer.Exit(1 if wrong else 0)
+    raise ended(wrong)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from orchestration.cli.exits import ended
 from orchestration.cli.opened import DataDir, errors_told, opened, out
 
 app = typer.Typer()
@@ -16,7 +17,7 @@ app = typer.Typer()
 
 @app.callback(invoke_without_command=True)
 def demo(context: typer.Context, data: DataDir = None) -> None:
-    """Show the whole: four generated days, one of them broken, and its correction."""
+    """Show four generated days, one of them broken, and its correction."""
     if context.invoked_subcommand:
         return
     with opened(None, data, typed=False) as here:
@@ -24,7 +25,7 @@ def demo(context: typer.Context, data: DataDir = None) -> None:
         from orchestration.demo.story import tell
 
         healthy = tell(here.settings, out, run_site)
-    raise typer.Exit(0 if healthy else 1)
+    raise ended(not healthy)
 
 
 @app.command()

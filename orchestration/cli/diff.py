@@ -10,6 +10,7 @@ import typer
 
 from orchestration.cli.environments import app
 from orchestration.cli.environments_made import Named, inside
+from orchestration.cli.exits import ended
 from orchestration.cli.opened import Json, ProjectDir, opened, out, print_json
 
 
@@ -56,4 +57,4 @@ def diff(
         from rich.markdown import Markdown
 
         out.print(Markdown(markdown_of(report)))
-    raise typer.Exit(1 if report.differs else 0)
+    raise ended(report.differs)

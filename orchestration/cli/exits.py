@@ -5,23 +5,32 @@ Belongs here: what each code means, for all commands. Does not belong here: whic
 
 from enum import IntEnum
 
+import typer
 
-class Exit(IntEnum):
+
+class Code(IntEnum):
     """An exit code; its value is what the shell sees."""
 
-    WELL = 0, "all is well"
-    ATTENTION = 1, "it worked, and something needs attention"
-    NOT_DONE = 2, "it could not be done as typed, or in this state of the project and its data"
-    APPROVAL = 3, "somebody named must approve (`sluice ci` alone)"
+    WELL = 0
+    ATTENTION = 1
+    NOT_DONE = 2
+    APPROVAL = 3
 
-    means: str
-
-    def __new__(cls, value: int, means: str) -> "Exit":
-        """Make a code that says what it means."""
-        made = int.__new__(cls, value)
-        made._value_ = value
-        made.means = means
-        return made
+    @property
+    def means(self) -> str:
+        """What the code says, of any command."""
+        return _MEANS[self]
 
 
-CODES = ", ".join(f"{code.value} {code.means}" for code in Exit)
+_MEANS = {
+    Code.WELL: "all is well",
+    Code.ATTENTION: "something needs attention",
+    Code.NOT_DONE: "it could not be done as typed",
+    Code.APPROVAL: "somebody must approve (ci)",
+}
+CODES = ", ".join(f"{code.value} {code.means}" for code in Code)
+
+
+def ended(attention: object) -> typer.Exit:
+    """Return the end of a command that did its work: is there something that needs attention?"""
+    return typer.Exit(Code.ATTENTION if attention else Code.WELL)

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from orchestration.cli.contracts import Form, print_changes
+from orchestration.cli.contracts import print_changes
+from orchestration.cli.exits import Code, ended
 from orchestration.cli.opened import (
     By,
     DataDir,
     Export,
+    Json,
     ProjectDir,
     SentPartition,
     account,
@@ -24,9 +26,7 @@ from orchestration.cli.opened import (
 )
 from orchestration.core.problems import ProjectError
 
-app = typer.Typer(
-    help="Where models go: draft an export file, print what it promises, release a held partition once."
-)
+app = typer.Typer(help="Draft an export, print its contract, release what is held.")
 
 
 @app.command()
@@ -137,7 +137,7 @@ def contract(
         Path | None,
         typer.Option(help="An earlier contract: tells what has changed since, for whoever receives it."),
     ] = None,
-    form: Annotated[Form, typer.Option("--format", help="text for people, json for CI.")] = Form.TEXT,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
@@ -167,7 +167,7 @@ def contract(
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(text, encoding="utf-8")
         breaking = [change for change in changes if change.weight is Weight.BREAKING]
-    if form is Form.JSON:
+    if as_json:
         print_json({"contract": made, "changes": [asdict(change) for change in changes]})
     elif earlier is None and output is None:
         typer.echo(text, nl=False)
@@ -182,7 +182,7 @@ def contract(
             f" --output {earlier}",
             style="red", markup=False,
         )  # fmt: skip
-        raise typer.Exit(1)
+        raise typer.Exit(Code.ATTENTION)
 
 
 @app.command()
@@ -217,7 +217,7 @@ def release(
 
 
 @app.command("last-mile")
-def last_mile(project: ProjectDir = None) -> None:
+def last_mile(as_json: Json = False, project: ProjectDir = None) -> None:
     """List every filter and mapping in an export file, who answers for it and how long it still holds.
 
     Ends with code 1 if one has expired: its export is held.
@@ -235,11 +235,22 @@ def last_mile(project: ProjectDir = None) -> None:
              for rule in export.spec.last_mile),
             key=lambda item: item[:2],
         )  # fmt: skip
-        ended = [
+        expired = [
             problem
             for export in exports.values()
             for problem in expired_problems(export, here.settings.project_dir, today)
         ]
+    if as_json:
+        print_json(
+            [
+                {
+                    "export": name, "rule": str(rule), "owner": rule.owner, "reason": rule.reason,
+                    "issue": rule.issue, "expires": rule.expires.isoformat(), "days_left": left,
+                }
+                for left, name, rule in rules
+            ]
+        )  # fmt: skip
+        raise ended(expired)
     if not rules:
         out.print("no export has a last-mile rule")
         return
@@ -249,6 +260,6 @@ def last_mile(project: ProjectDir = None) -> None:
         texts = (name, str(rule), rule.owner, rule.reason, rule.issue, str(rule.expires))
         made.add_row(*(escape(text) for text in texts), shown)
     out.print(made)
-    for problem in ended:
+    for problem in expired:
         err.print(str(problem), style="red", markup=False)
-    raise typer.Exit(1 if ended else 0)
+    raise ended(expired)

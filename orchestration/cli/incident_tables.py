@@ -96,6 +96,20 @@ def outbox_table(found: Sequence[Message]) -> Table:
     return made
 
 
+def message_as_data(item: Message) -> dict[str, Any]:
+    """Return a message that was not sent, for machines; not what it says."""
+    return {
+        "channel": item.channel,
+        "since": _iso(item.queued_at),
+        "incident": item.incident_id,
+        "what": item.action,
+        "status": str(item.status),
+        "tries": item.attempts,
+        "next_try": _iso(item.next_try_at),
+        "why": item.last_error,
+    }
+
+
 def as_data(
     item: Incident, now: datetime, events: Sequence[Event] = (), messages: Sequence[Message] = ()
 ) -> dict[str, Any]:

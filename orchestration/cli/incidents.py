@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.cli.exits import Code, ended
 from orchestration.cli.opened import By, DataDir, Json, ProjectDir, Reason, account, opened, out, print_json
 
 if TYPE_CHECKING:
     from orchestration.cli.opened import Opened
 
-app = typer.Typer(help="What is wrong, who sees to it, and what nobody is told of for a time.")
-alerts_app = typer.Typer(help="Test channels, see what was not told, and watch the platform from outside.")
+app = typer.Typer(help="What is wrong, who sees to it, what is muted.")
+alerts_app = typer.Typer(help="Test channels, what was not told, a watch from outside.")
 
 Number = Annotated[
     str, typer.Argument(metavar="ID", help="The incident's number, as `sluice incident list` says.")
@@ -50,7 +51,7 @@ def list_(
         out.print(
             "no incident" + ("" if everything else " is open; `sluice incident list --all` lists older ones")
         )
-    raise typer.Exit(1 if any(item.resolved_at is None for item in found) else 0)
+    raise ended(any(item.resolved_at is None for item in found))
 
 
 @app.command()
@@ -151,13 +152,24 @@ def mute(
 
 
 @app.command()
-def mutes(project: ProjectDir = None, data: DataDir = None) -> None:
+def mutes(as_json: Json = False, project: ProjectDir = None, data: DataDir = None) -> None:
     """List what is muted now."""
     with opened(project, data, typed=False) as here:
         from orchestration.cli.incident_tables import mutes_table
 
         found = [item for item in here.deployment.store.incidents.mutes() if item.ends_at > here.now]
-    out.print(mutes_table(found) if found else "nothing is muted")
+    if as_json:
+        print_json(
+            [
+                {
+                    "number": item.id, "what": dict(item.selector), "until": item.ends_at.isoformat(),
+                    "by": item.muted_by, "reason": item.reason,
+                }
+                for item in found
+            ]
+        )  # fmt: skip
+    else:
+        out.print(mutes_table(found) if found else "nothing is muted")
 
 
 @app.command()
@@ -197,27 +209,31 @@ def try_channel(
             said = send_test(here.alerts, channel, here.settings, deployment_name(here.deployment), here.now)
         except (ChannelBusy, ChannelRefused) as error:
             _say(f"{channel} did not take it: {error}")
-            raise typer.Exit(1) from None
+            raise typer.Exit(Code.ATTENTION) from None
     _say(f"{channel} took it" + (f", and calls it {said}" if said else ""))
 
 
 @alerts_app.command()
 def outbox(
     retry: Annotated[bool, typer.Option("--retry", help="Try all of it now, what was given up too.")] = False,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """List what was not told yet, and why. Ends with code 1 if a channel did not take something."""
     with opened(project, data, typed=False) as here:
-        from orchestration.cli.incident_tables import outbox_table
+        from orchestration.cli.incident_tables import message_as_data, outbox_table
 
         waiting = here.deployment.store.incidents.outbox
         if retry:
             waiting.try_again()
             _send(here)
         found = waiting.unsent()
-    out.print(outbox_table(found) if found else "all that was to be told is told")
-    raise typer.Exit(1 if any(item.last_error for item in found) else 0)
+    if as_json:
+        print_json([message_as_data(item) for item in found])
+    else:
+        out.print(outbox_table(found) if found else "all that was to be told is told")
+    raise ended(any(item.last_error for item in found))
 
 
 @alerts_app.command()
@@ -241,7 +257,7 @@ def watch(
         _say(f"  → {trouble.findings[0].fix}")
     if not found:
         out.print("the platform works")
-    raise typer.Exit(1 if found else 0)
+    raise ended(found)
 
 
 def _send(here: "Opened") -> None:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.exits import CODES
+from orchestration.cli.completion import sources
+from orchestration.cli.exits import CODES, ended
 from orchestration.cli.opened import (
     DataDir,
     DemoDestinations,
@@ -36,7 +37,10 @@ app = typer.Typer(
 
 @app.command(rich_help_panel=FIRST)
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Check the folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
+    """Check the whole project, before anything runs.
+
+    The folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires.
+    """
     with opened(project, data, typed=False) as here:
         from orchestration.review.checking import checked
 
@@ -55,7 +59,9 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
 
 @app.command(rich_help_panel=FIRST)
 def land(
-    source: Annotated[str, typer.Argument(help="The source's name, as its contract says.")],
+    source: Annotated[
+        str, typer.Argument(help="The source's name, as its contract says.", autocompletion=sources)
+    ],
     paths: Annotated[list[Path], typer.Argument(help="Files, or directories of them.", exists=True)],
     partition: Annotated[
         str | None, typer.Option(help="The partition of files whose names do not tell it, by its key.")
@@ -91,16 +97,17 @@ def run(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Take everything that has landed through the graph, without a daemon; what failed is told at the end.
+    """Take everything that has landed through the graph, once.
 
-    Ends with code 1 if anything failed, was refused, is held, or is ready and was not sent.
+    It needs no daemon; what failed is told at the end, each cause once. Ends with code 1 if anything failed,
+    was refused, is held, or is ready and was not sent.
     """
     with opened(project, data, demo_destinations, typed=False) as here:
         from orchestration.cli.running import run_and_show, tell
 
         healthy = run_and_show(here.desk, out, retry=retry)
         tell(here.desk, out)
-    raise typer.Exit(0 if healthy else 1)
+    raise ended(not healthy)
 
 
 @app.command(rich_help_panel=FIRST)
@@ -112,11 +119,13 @@ def status(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Show what needs somebody, then each source and export by partition: landed, validated, delivered, held.
+    """Show what needs attention, then each source and export.
 
-    It looks into staging, too, and says what is wrong there; it takes nothing in.
+    By partition: landed, validated, delivered, held. It looks into staging, too, and says what is wrong
+    there; it takes nothing in.
 
-    Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs somebody.
+    Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs
+    attention.
     """
     with opened(project, data, typed=False) as here:
         from orchestration.cli.story import show_trouble, skipped_lines
@@ -147,9 +156,9 @@ def why(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Tell whether a partition of an export may go out: each reason why not, and below it what opens it.
+    """Tell why a partition of an export is held, and what to type.
 
-    Ends with code 1 if the gate is closed.
+    Each reason once, and below it what opens the gate. Ends with code 1 if the gate is closed.
     """
     with opened(project, data) as here:
         from orchestration.cli.gates import gate_as_data, show_gate
@@ -161,7 +170,7 @@ def why(
         print_json(gate_as_data(report, export))
     else:
         show_gate(report, export, out, everything=everything)
-    raise typer.Exit(0 if report.open else 1)
+    raise ended(not report.open)
 
 
 @app.command(rich_help_panel=BESIDE)
@@ -171,7 +180,7 @@ def dev(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Start the UI and the daemon with its sensor; stops on Ctrl-C and on SIGTERM."""
+    """Start the UI, the daemon and the page; Ctrl-C stops them."""
     with opened(project, data, demo_destinations, typed=False) as here:
         from orchestration.cli.serving import serve
 
@@ -185,7 +194,10 @@ def ui(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Start the UI alone, read-only: for all who look, beside what the service runs."""
+    """Start the UI alone, read-only.
+
+    For all who look, beside what the service runs. Stops on Ctrl-C and on SIGTERM.
+    """
     with opened(project, data, typed=False) as here:
         from orchestration.cli.serving import show
 

@@ -19,6 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.cli.completion import exports
+from orchestration.cli.exits import Code
 from orchestration.core.collecting import collect_seldom, without_collecting
 from orchestration.core.problems import ProjectChanged, ProjectError, did_you_mean
 
@@ -52,7 +54,7 @@ DemoDestinations = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, all of it, with keys that stay.")]
-Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")]
+Export = Annotated[str, typer.Argument(help="The export's name, as its file's.", autocompletion=exports)]
 SentPartition = Annotated[
     str | None,
     typer.Option(
@@ -206,7 +208,7 @@ def errors_told(*, typed: bool = True) -> Generator[None]:
     except typer.Exit:
         raise
     except Exception as error:
-        code = 2 if typed and isinstance(error, ValueError) else _code(error)
+        code = Code.NOT_DONE if typed and isinstance(error, ValueError) else _code(error)
         if code is None:
             raise
         for said in error.told if isinstance(error, ProjectError) else [str(error)]:
@@ -223,7 +225,7 @@ def reason_of(error: Exception) -> str:
     return f"it ended with {type(error).__name__}; the command's log tells more"
 
 
-def _code(error: Exception) -> int | None:
+def _code(error: Exception) -> Code | None:
     """Return the exit code of an error that people can fix."""
     from orchestration.core.settings import SettingsError
     from orchestration.environments.record import NotUsable
@@ -237,8 +239,9 @@ def _code(error: Exception) -> int | None:
 
     refused = (ProjectError, ProjectChanged, SettingsError, RecordsTooNew, StateStoreUnavailable, NotUsable)
     if isinstance(error, (*refused, HalfRestored, JournalError)):
-        return 2
-    return 1 if isinstance(error, (*NOT_SENT, BackupError, NotPublished, LeaseTimeout)) else None
+        return Code.NOT_DONE
+    lost = isinstance(error, (*NOT_SENT, BackupError, NotPublished, LeaseTimeout))
+    return Code.ATTENTION if lost else None
 
 
 def account(by: str | None) -> str:

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from orchestration.cli.opened import DataDir, Json, ProjectDir, err, opened, out, print_json, table
 
-app = typer.Typer(help="What ran, what was promised: as tables, as Parquet, as a source.")
+app = typer.Typer(help="What ran and what was promised: tables, Parquet, a source.")
 _SHOWN = 100
 
 

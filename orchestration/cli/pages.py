@@ -11,9 +11,7 @@ import typer
 
 from orchestration.cli.opened import DataDir, ProjectDir, err, opened, out
 
-app = typer.Typer(
-    help="The page of what is wrong and where it came from: serve it, write it as files, Data Docs."
-)
+app = typer.Typer(help="The page for a browser: serve it, write it; Data Docs.")
 
 
 @app.command()

@@ -1,21 +1,25 @@
 """`sluice source …`: rows that were not taken, and earlier drops."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from orchestration.cli.opened import DataDir, ProjectDir, opened, out, table
+from orchestration.cli.completion import sources
+from orchestration.cli.opened import DataDir, Json, ProjectDir, opened, out, print_json, table
 from orchestration.core.partitions import as_option
 
 if TYPE_CHECKING:
     from orchestration.ingestion.raw_table import BadRow
     from orchestration.state.records import Drop
 
-app = typer.Typer(help="What came in: rows that break a contract, fixed rows, earlier drops.")
-Source = Annotated[str, typer.Argument(help="The source's name, as its contract says.")]
+app = typer.Typer(help="What came in: quarantined rows, fixed rows, earlier drops.")
+Source = Annotated[
+    str, typer.Argument(help="The source's name, as its contract says.", autocompletion=sources)
+]
 Partition = Annotated[
     str, typer.Option("--partition", help="The partition, as 2022-10-05; none for a snapshot.")
 ]
@@ -30,6 +34,7 @@ def quarantine(
         typer.Option(help="Write the rows as they came in, unmasked, to this CSV file, to be mended."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
@@ -49,6 +54,9 @@ def quarantine(
 
         with here.deployment.warehouse.session() as session:
             found, total = bad_rows(session, contract, partition, rows)
+    if as_json:
+        print_json({"table": contract.quarantine, "total": total, "rows": [asdict(row) for row in found]})
+    else:
         _show(found, total, contract.quarantine)
 
 

@@ -26,9 +26,8 @@ def tables(ctx: click.Context, incomplete: str) -> list[str]:
     models = _project(ctx) / "dbt_project" / "models"
     named = [f"{path.parent.relative_to(models).parts[0]}.{path.stem}" for path in models.rglob("*.sql")
              if path.parent != models]  # fmt: skip
-    return _beginning(
-        incomplete, [*named, *(f"raw.{name}" for name in _names(ctx, "contracts", "*.odcs.y*ml"))]
-    )
+    raw = [f"raw.{name}" for name in _names(ctx, "contracts", "*.odcs.y*ml")]
+    return _beginning(incomplete, [*named, *raw])
 
 
 def _names(ctx: click.Context, folder: str, pattern: str) -> Iterator[str]:

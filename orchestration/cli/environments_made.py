@@ -100,7 +100,7 @@ def list_(as_json: Json = False, project: ProjectDir = None) -> None:
     if as_json:
         print_json(found)
         return
-    shown = table("", *(found[0] if found else ()))
+    shown = table("", *(name.replace("_", " ") for name in (found[0] if found else ())))
     for row in found:
         shown.add_row(*row.values())
     out.print(shown if found else "there is none; `sluice env new` makes one")

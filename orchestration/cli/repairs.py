@@ -7,7 +7,15 @@ import typer
 
 from orchestration.cli.completion import tables
 from orchestration.cli.exits import ended
-from orchestration.cli.opened import DataDir, DemoDestinations, Json, ProjectDir, opened, out, print_json
+from orchestration.cli.opened import (
+    DataDir,
+    DemoDestinations,
+    Json,
+    ProjectDir,
+    opened,
+    out,
+    print_json,
+)
 from orchestration.core.partitions import place
 
 if TYPE_CHECKING:

@@ -45,10 +45,18 @@ TRIGGERS: dict[str, Callable[[Company], object]] = {
     "dagster asset materialize": lambda company: by_command(company, MON, EXPORTS),
     "the sensor": by_sensor,
     "sluice run": by_run,
-    "sluice table rerun": by_words("rerun", "staging.stg_orders", "--partition", MON),
-    "sluice delivery resend": by_words("resync", SHOP_ORDERS, "--partition", MON),
+    "sluice table rerun": by_words("table", "rerun", "staging.stg_orders", "--partition", MON),
+    "sluice delivery resend": by_words("delivery", "resend", SHOP_ORDERS, "--partition", MON),
     "sluice delivery redeliver": lambda company: by_words(
-        "redeliver", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--on", datetime.now(UTC).isoformat()
+        "delivery",
+        "redeliver",
+        SHOP_ORDERS,
+        "--partition",
+        MON,
+        "--reason",
+        "r",
+        "--on",
+        datetime.now(UTC).isoformat(),
     )(company),
     "the job resync": lambda company: launch_job(company, "resync", export=SHOP_ORDERS, partition=MON),
     "the job rerun": lambda company: launch_job(

@@ -113,13 +113,13 @@ def as_json(company: Company, *arguments: str) -> tuple[int, Any]:
 
 
 def test_json_has_keys_that_stay_and_agrees_with_the_exit_codes(open_bakery: Company) -> None:
-    code, found = as_json(open_bakery, "gate", WEATHER_REPORT, "--partition", MON)
+    code, found = as_json(open_bakery, "why", WEATHER_REPORT, "--partition", MON)
     assert (code, found["open"], found["steps"]) == (0, True, [])
     assert (sluice(open_bakery, "run")[0], as_json(open_bakery, "status")[1]["needs_attention"]) == (0, 0)
 
     failed(open_bakery)
     assert sluice(open_bakery, "run")[0] == 1
-    code, found = as_json(open_bakery, "gate", WEATHER_REPORT, "--partition", TUE)
+    code, found = as_json(open_bakery, "why", WEATHER_REPORT, "--partition", TUE)
     assert (code, found.keys()) == (1, {"export", "partition", "open", "steps", "releases", "findings"})
     assert (found["export"], found["partition"], found["open"]) == (WEATHER_REPORT, TUE, False)
     [step] = found["steps"]

@@ -37,7 +37,12 @@ def generate(
     products: Annotated[int, typer.Option(min=1, help="How many products.")] = 300,
     seed: Annotated[int, typer.Option(help="Another number makes another feed.")] = 1,
     fault: Annotated[
-        list[str] | None, typer.Option(help="feed:day:fault, as inventory:2022-10-05:missing-stores.")
+        list[str] | None,
+        typer.Option(
+            help="FEED:DAY:FAULT, as inventory:2022-10-05:missing-stores; again for each. FAULT is one of"
+            " negative-quantities, missing-stores, renamed-column, duplicate-rows, wrong-date,"
+            " text-in-number, ten-times, yesterday-again, truncated."
+        ),
     ] = None,
     contacts: Annotated[
         bool, typer.Option("--contacts", help="With made-up people who answer for the stores.")

@@ -50,7 +50,8 @@ DemoDestinations = Annotated[
     bool,
     typer.Option(
         "--demo-destinations",
-        help="Start a Postgres and use a directory for connections that are not configured.",
+        help="For the demo company: a Postgres for `retailer_app`, a folder for `partner_drop`, where they"
+        " are not set.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, all of it, with keys that stay.")]

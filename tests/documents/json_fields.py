@@ -1,7 +1,7 @@
 """What each command prints with `--json`: its keys, which stay, and what they mean.
 
-Belongs here: the keys of the outermost objects, by command. Does not belong here: what has a JSON Schema of
-its own in `docs/`, printing. `docs/commands.md` is made of it, and a test compares it with what is printed.
+Belongs here: the keys by command, of which `docs/commands.md` is made; `test_json` compares them with what is
+printed. Does not: what has a JSON Schema of its own in `docs/`.
 """
 
 from collections.abc import Mapping
@@ -276,6 +276,30 @@ PRINTED: Mapping[str, Printed] = {
             "refused": "Why a table could not be published, by table.",
         }
     ),
+    "env list": Printed(
+        {
+            "environment": "Its name.",
+            "made_by": "Who made it.",
+            "days": "Its first and last day.",
+            "as_of": "The catalogue that it was made from.",
+            "until": "Its last day.",
+            "stands": "Whether its time has ended.",
+        },
+        many=True,
+    ),
+    "env show": Printed(
+        {
+            "name": "Its name.",
+            "made_by": "Who made it.",
+            "data_directory": "Its data directory.",
+            "catalogue": "The catalogue that it was made from.",
+            "shelf": "Where that is published.",
+            "days": "Its first and last day.",
+            "until": "When it ends.",
+            "built_here": "Tables that were built in it.",
+            "outbox": "Exports whose deliveries are in its outbox.",
+        }
+    ),
     "ops publish": Printed(
         {
             "url": "Where it is published.",
@@ -291,6 +315,4 @@ ELSEWHERE: Mapping[str, str] = {
     "ops show": "operations-data.md",
     "kusto plan": "kql.md",
     "kusto drift": "kql.md",
-    "env list": "environments.md",
-    "env show": "environments.md",
 }

@@ -34,8 +34,8 @@ TEXTS = [
     if name.endswith((".py", ".md", ".yml", ".yaml", ".html", ".sql", ".toml", ".json"))
     and not name.startswith(("tests/upgrade/make_", "CHANGELOG"))  # which type an earlier version's
 ]
-# Names of locks, and of runs on record.
-_NO_CALLS = ("object …", "schema …", "forget", "redeliver")
+# Names of locks, of runs on record, and a pattern.
+_NO_CALLS = ("object …", "schema …", "forget", "redeliver", "table ((?:rerun|judge) [^")
 _OPTION = re.compile(r"(?<!\S)(--[a-z-]+)")
 
 

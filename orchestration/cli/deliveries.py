@@ -172,9 +172,7 @@ def refusals(
             return
         out.print(rejected_table(export, found, target.export.key_fields, hidden))
         if not retry:
-            out.print(
-                f"to try them now: sluice delivery refusals {export} --retry; or mend them in the model"
-            )
+            out.print(f"to try them now: sluice delivery refusals {export} --retry; or fix them in the model")
             return
         from orchestration.cli.running import show_finished
         from orchestration.graph.headless import retry_refused

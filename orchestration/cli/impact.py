@@ -1,4 +1,4 @@
-"""`sluice impact`: which destination fields hang on a column, or change since a git revision.
+"""`sluice impact`: which destination fields depend on a column, or change since a git revision.
 
 Belongs here: arguments and exit codes. Does not belong here: the answer (`columns`), how it is written
 (`impact_text`).

@@ -70,7 +70,7 @@ def show_incident(
         why = f": {message.last_error}" if message.last_error else ""
         say(f"  {_at(message.queued_at)} {message.action} to {message.channel}: {message.status}{why}", "dim")
     if item.resolved_at is None and item.acknowledged_at is None:
-        say(f"to say that you see to it: sluice incident ack {item.id} --reason '…'")
+        say(f"to take it on: sluice incident ack {item.id} --reason '…'")
 
 
 def mutes_table(found: Sequence[Mute]) -> Table:

@@ -15,7 +15,7 @@ from orchestration.cli.opened import By, DataDir, Json, ProjectDir, Reason, acco
 if TYPE_CHECKING:
     from orchestration.cli.opened import Opened
 
-app = typer.Typer(help="What is wrong, who sees to it, what is muted.")
+app = typer.Typer(help="What is wrong, who takes it on, what is muted.")
 alerts_app = typer.Typer(help="Test channels, what was not told, a watch from outside.")
 
 Number = Annotated[
@@ -74,7 +74,7 @@ def show(number: Number, as_json: Json = False, project: ProjectDir = None, data
 def ack(
     number: Number, reason: Reason, by: By = None, project: ProjectDir = None, data: DataDir = None
 ) -> None:
-    """Say that you see to an incident: nobody else is called for it; its end is told as ever."""
+    """Say that you take an incident on: nobody else is called for it; its end is told as usual."""
     with opened(project, data) as here:
         from orchestration.incidents.people import open_incident
         from orchestration.incidents.settling import acknowledge

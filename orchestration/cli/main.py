@@ -86,7 +86,7 @@ def land(
         except storage_errors() as error:
             raise ValueError(
                 f"{staging.url}: cannot be written to ({type(error).__name__}: {why_of(error)}); expected"
-                " staging that this process may write; mend it, and land the files again"
+                " staging that this process may write; fix that, and land the files again"
             ) from None
 
 

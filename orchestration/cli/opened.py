@@ -199,7 +199,7 @@ def opened(
 
 @contextmanager
 def errors_told(*, typed: bool = True) -> Generator[None]:
-    """Show what people can fix in its own words, and end with code 2, or 1 if a delivery did not come about.
+    """Show what people can fix in its own words, and end with code 2, or 1 if a delivery failed.
 
     `typed`: the command has arguments, so a ValueError is about them. In any other it is an error of ours,
     which keeps its stack of calls.

@@ -69,7 +69,7 @@ def publish(
         except storage_errors() as error:
             raise ValueError(
                 f"{area.url}: cannot be written to ({type(error).__name__}: {why_of(error)}); expected a"
-                " place that this process may read and write; mend it, then type the same again"
+                " place that this process may read and write; fix that, then type the same again"
             ) from None
         path = area.engine_path("*")[:-1] if area.local else area.url + "/"
     if as_json:

@@ -31,7 +31,7 @@ def quarantine(
     partition: Partition = "",
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the rows as they came in, unmasked, to this CSV file, to be mended."),
+        typer.Option(help="Write the rows as they came in, unmasked, to this CSV file, to be fixed."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
     as_json: Json = False,
@@ -46,7 +46,7 @@ def quarantine(
 
             key = mending.key_of(contract, partition)
             written = mending.export_quarantined(here.deployment, contract, key, export)
-            out.print(f"{written.rows} rows in {written.file}; mend the values, and then", soft_wrap=True)
+            out.print(f"{written.rows} rows in {written.file}; fix the values, and then", soft_wrap=True)
             again = f"  sluice source replay {source} {written.file}{as_option(partition)}"
             out.print(again, soft_wrap=True, markup=False)
             return
@@ -64,13 +64,13 @@ def quarantine(
 def replay(
     source: Source,
     file: Annotated[
-        Path, typer.Argument(help="What `sluice source quarantine --export` wrote, mended.", exists=True)
+        Path, typer.Argument(help="What `sluice source quarantine --export` wrote, fixed.", exists=True)
     ],
     partition: Partition = "",
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Put mended rows in the place of quarantined ones: a new drop of the partition, judged as any is."""
+    """Put fixed rows in the place of quarantined ones: a new drop of the partition, judged as any is."""
     with opened(project, data) as here:
         from orchestration.operations import mending
 

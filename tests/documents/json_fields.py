@@ -31,7 +31,7 @@ _INCIDENT = {
     "name": "Its name.",
     "partition": "Its partition; empty without one.",
     "owner": "Who answers for it.",
-    "acknowledged_by": "Who sees to it.",
+    "acknowledged_by": "Who took it on.",
     "resolution": "Why it ended.",
     "opened_at": "Since when, in UTC.",
     "updated_at": "When it last changed.",

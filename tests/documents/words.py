@@ -1,7 +1,7 @@
 """Plain English: `python -m tests.documents.words` names words of our old dialect, and what to write.
 
-codespell finds what is misspelt; here is what no dictionary knows to be odd. Belongs here: the list, and which
-rooms are done. Does not: style that only a reader can judge.
+codespell finds what is misspelt; here is what no dictionary knows to be odd. Belongs here: the list, and
+which rooms are done. Does not: style that only a reader can judge.
 """
 
 import io
@@ -31,7 +31,7 @@ WORDS = {
     r"(what|nothing|something) is another": "differs",
 }
 # What is done, by how names begin, but for what is not yet. All other rooms are not done either:
-# `orchestration/` besides `cli/`, `tests/`, `benchmarks/`, the demo's folders. One that is done goes into DONE.
+# `orchestration/` besides `cli/`, `tests/`, `benchmarks/`, the demo's folders. Done, it goes into DONE.
 NOT_YET = (
     "docs/runbook", "docs/decisions/", "docs/answers.md", "docs/path-to-production.md", "docs/page.md",
     "docs/operations-data.md",

@@ -191,9 +191,17 @@ def opened(
 
             require_usable(settings)
         if demo_destinations:
+            from orchestration.demo.destinations import PARTNER_DROP, RETAILER_APP, are_used_by
             from orchestration.demo.destinations import demo_destinations as equipped
 
-            settings = stack.enter_context(equipped(settings))
+            if are_used_by(settings):
+                settings = stack.enter_context(equipped(settings))
+            else:
+                err.print(
+                    f"--demo-destinations does nothing here: no export of {settings.project_dir} has the"
+                    f" connection `{RETAILER_APP}` or `{PARTNER_DROP}`; set SLUICE_CONNECTION_<NAME>",
+                    style="yellow", markup=False,
+                )  # fmt: skip
         yield Opened(settings, stack)
 
 

@@ -12,6 +12,7 @@ from orchestration.cli import app
 from orchestration.cli.exits import Code
 from orchestration.cli.main import FIRST
 from orchestration.core.settings import REPOSITORY
+from orchestration.demo.faults import FEEDS, kinds_for
 from tests.documents.commands import PAGE, commands, page
 from tests.documents.reading import DOCUMENTS, TRACKED, Document, spans_of
 
@@ -111,6 +112,12 @@ def test_a_call_that_a_message_tells_can_be_typed() -> None:
             for text in _texts(file) for call in _CALL.findall(text)]  # fmt: skip
     assert len(told) > 20
     assert [(file, call) for file, call in told if _wrong(call) and call not in _NO_CALLS] == []
+
+
+def test_the_help_of_the_generator_names_every_fault() -> None:
+    [said] = [str(item.help) for item in COMMANDS["demo", "generate"].parameters if item.name == "fault"]
+    named = said.partition("FAULT is one of ")[2].rstrip(".").split(", ")
+    assert set(named) == {kind for feed in FEEDS for kind in kinds_for(feed)}
 
 
 def test_a_command_ends_with_the_codes_that_its_help_tells() -> None:

@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export DO_NOT_TRACK = 1
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: demo dev test quick lint style imports types sql pipelines quick-tests format bench lock clean
+.PHONY: demo dev test quick lint style imports types sql pipelines words site docs quick-tests format bench lock clean
 
 $(READY): requirements.txt pyproject.toml
 	@echo "setting up $(VENV) …"
@@ -29,12 +29,12 @@ test: $(READY)  ## everything, long tests included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 quick: $(READY)  ## lint, and every test that is not `long`: no server, no other process; some two minutes
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-tests types style imports sql pipelines
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-tests types style imports sql pipelines words site
 
 quick-tests: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long" --durations=5 --durations-min=3
 
-lint: style imports types sql pipelines  ## with `make --jobs=2 lint` on both cores
+lint: style imports types sql pipelines words site  ## with `make --jobs=2 lint` on both cores
 
 style: $(READY)
 	$(BIN)/ruff format --check .
@@ -54,6 +54,20 @@ pipelines: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/sluice.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.azure-pipelines --regex-variant python azure-pipelines.yml
 	$(BIN)/python -m tests.review.actionlint .github/workflows/sluice.yml
+
+# Spelling where everybody reads; and our own list of words, with what is plain for each.
+words: $(READY)
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md mkdocs.yml docs orchestration
+	$(BIN)/python -m tests.documents.words
+
+# The notice is about a later version of mkdocs.
+site: export NO_MKDOCS_2_WARNING = 1
+site: $(READY)
+	$(BIN)/mkdocs build --quiet --site-dir $(VENV)/.site
+
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(READY)  ## the documents as a site with search, in site/
+	@$(BIN)/mkdocs build --quiet && echo "site/index.html"
 
 format: $(READY)
 	$(BIN)/ruff format .

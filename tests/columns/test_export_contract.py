@@ -488,7 +488,7 @@ def test_the_command_prints_writes_compares_and_its_fix_works(bakery: Edited) ->
     assert (code, told) == (0, "")
     assert yaml.safe_load(kept.read_text())["version"] == "2.0.0"
     assert typed(*where, *since) == (0, f"no change since {kept}\n", "")
-    said = json.loads(typed(*where, *since, "--format", "json")[1])
+    said = json.loads(typed(*where, *since, "--json")[1])
     assert (said["contract"]["version"], said["changes"]) == ("2.0.0", [])
 
     other = kept.with_name("other.odcs.yaml")

@@ -291,7 +291,7 @@ def test_changes_are_listed_and_a_version_that_does_not_fit_is_code_1(project: P
 
 def test_json_for_ci(project: Path) -> None:
     edit(project, "INTEGER", "BIGINT")
-    found = diff(project, "--format", "json")
+    found = diff(project, "--json")
     assert found.exit_code == 1
     said: dict[str, Any] = json.loads(found.stdout)
     assert said["against"] == "origin/main"

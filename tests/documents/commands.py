@@ -9,7 +9,10 @@ from typing import Any
 
 import typer
 from sluicegate.cli import app
+from sluicegate.cli.exits import Code
 from sluicegate.core.settings import REPOSITORY
+
+from tests.documents.json_fields import ELSEWHERE, PRINTED
 
 PAGE = REPOSITORY / "docs" / "commands.md"
 # What is told once for all.
@@ -19,6 +22,12 @@ _HEAD = """# Commands
 Made by `python -m tests.documents.renew` of what each command says with `--help`. When to use which: see the
 [README](../README.md) and the [runbook](runbook/README.md).
 """
+_JSON = """`--json` prints all that a table shows, and more, for scripts. Its keys stay: new ones may come,
+none goes or changes its meaning without a line in the [changelog](../CHANGELOG.md). Moments are ISO 8601 in
+UTC. Values of classified columns are never in it.
+
+To complete commands, options and names of exports, sources and tables: `sluice --install-completion`, then
+open a new shell."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,22 @@ class Command:
         shared = ", ".join(f"`{item.opts[0]}`" for item in self._options if item not in own)
         lines = [f"## {' '.join(self.path)}", "", f"`{usage}`", "", self.help]
         lines += ["", "| | |", "| --- | --- |", *rows] if rows else []
+        lines += _printed(" ".join(self.path))
         return "\n".join([*lines, "", f"Also {shared}."] if shared else lines)
+
+
+def _printed(name: str) -> Iterator[str]:
+    """Yield what stands in the page of a command's `--json`."""
+    if file := ELSEWHERE.get(name):
+        yield from ("", f"What `--json` prints: [{file}]({file}).")
+    if (printed := PRINTED.get(name)) is None:
+        return
+    yield from ("", f"`--json` prints {'a list of objects' if printed.many else 'an object'}:")
+    yield from ("", "| Key | |", "| --- | --- |")
+    for key, means in printed.keys.items():
+        yield f"| `{key}` | {means} |"
+        for inner, meant in (printed.rows or {}).get(key, {}).items():
+            yield f"| `{key}[].{inner}` | {meant} |"
 
 
 def commands() -> Mapping[tuple[str, ...], Command]:
@@ -64,18 +88,21 @@ def page() -> str:
         item.opts[0]: item for command in every for item in command.parameters if item.opts[0] in SHARED
     }
     rows = [f"| `{_option(shared[name])}` | {_of(shared[name])} |" for name in SHARED]
-    head = "\n".join([_HEAD, str(app.info.help), "", "| Of many commands | |", "| --- | --- |", *rows])
+    codes = [f"| {code.value} | {code.means} |" for code in Code]
+    head = "\n".join(
+        [_HEAD, str(app.info.help), "", "| Exit code | Means |", "| --- | --- |", *codes, "", _JSON, "",
+         "| Of many commands | |", "| --- | --- |", *rows]
+    )  # fmt: skip
     return "\n\n".join([head, *(command.told() for command in every)]) + "\n"
 
 
 def _below(command: Any, path: tuple[str, ...]) -> Iterator[Command]:
-    if not hasattr(command, "commands"):
+    inside = getattr(command, "commands", {})
+    if not inside or command.invoke_without_command:  # such a group is a command, too
         paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
         yield Command(path, "\n\n".join(paragraphs), tuple(command.params))
-        return
-    default = getattr(command, "default", None)  # a group may have a command whose name is left out
-    for name, inner in command.commands.items():
-        yield from _below(inner, path if name == default else (*path, name))
+    for name, inner in inside.items():
+        yield from _below(inner, (*path, name))
 
 
 def _argument(item: Any) -> str:

@@ -46,8 +46,8 @@ def test_contributing_tells_the_folders_of_tests() -> None:
     assert told == with_tests | {"companies"}
 
 
-def test_the_readme_tells_the_folders_of_the_repository() -> None:
-    block = Document("README.md").text.partition("## Layout")[2].split("```")[1]
+def test_contributing_tells_the_folders_of_the_repository() -> None:
+    block = Document("CONTRIBUTING.md").text.partition("## Layout")[2].split("```")[1]
     told = {word.rstrip("/") for line in block.splitlines() for word in line.split() if word.endswith("/")}
     assert told == {name for name in FOLDERS if "/" not in name and name[0] != "."}
 

@@ -17,7 +17,7 @@ _MODULE = re.compile(r"(?:sluicegate|tests|benchmarks)(?:\.\w+)+")
 _CLASS = re.compile(r"(?:[A-Z][a-z0-9]+){2,}")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 # What the reader of the guides makes.
-_EXAMPLES = ("promot", "exp_operations_daily", "_operations.yml")
+_EXAMPLES = ("promot", "shop/", "exp_operations_daily", "_operations.yml")
 # What libraries and engines call so, and folders that are made.
 _OF_OTHERS = {"target/", "logs/", ".partial/", "DefaultAzureCredential", "FlushImmediately"} | {
     "ingestIfNotExists", "stats", "date_spine", "delta_scan", "write_deltalake", "startFrom", "vacuum",

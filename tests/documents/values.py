@@ -56,7 +56,7 @@ or DOUBLE it takes the digits that it is printed with; of numbers from 10^28 on 
 
 ## Words in the contract
 
-YAML reads `NULL`, `~`, `true`, `1.10`, `0x10` as something else than these letters. In lists of words
+YAML reads `NULL`, `~`, `true`, `1.10`, `0x10` as something other than these letters. In lists of words
 (`nullWords`, `trueWords`, `falseWords`, `aliases`, `currency`), in a `pattern` and in `validValues` of a
 column of text, `sluice check` refuses what is no text: write it in quotes. It refuses numbers that YAML reads
 as others (`0o17`, more digits than it keeps) wherever a rule has one. """

@@ -29,7 +29,7 @@ def test_each_rule_has_its_verdict_and_exit_code(rule: Rule) -> None:
     """The heaviest decides; the table in the docs has each once."""
     review = Review(findings=(finding(rule),))
     assert review.verdict is RULES[rule].verdict
-    assert review.verdict.exit_code == {Verdict.REFUSED: 1, Verdict.APPROVAL: 2}[review.verdict]
+    assert review.verdict.exit_code == {Verdict.REFUSED: 1, Verdict.APPROVAL: 3}[review.verdict]
     assert Review(findings=(finding(rule), finding(Rule.CHECK))).verdict is Verdict.REFUSED
     assert comment_of(review, "", "").startswith(f"{MARKER}\n## sluice ci: ")
     assert f"| `{rule}` |" in table()

@@ -186,6 +186,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
                 ("status",), ("page", "data-docs",), ("delivery", "list",),
                 ("why", "exp_guests", "--partition", DAYS["fail_calc"]),
                 ("delivery", "plan", "exp_guests", "--partition", DAYS["sums"]),
+                ("delivery", "plan", "exp_guests", "--partition", DAYS["sums"], "--json"),
+                ("delivery", "list", "exp_guests", "--json"),
             )
         }  # fmt: skip
         yield company, printed

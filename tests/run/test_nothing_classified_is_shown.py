@@ -285,6 +285,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
             for typed, command in (
                 (company.process, ("run",)),
                 (partial(sluice, company), ("source", "quarantine", "guests", "--rows", "100")),
+                (partial(sluice, company), ("source", "quarantine", "guests", "--rows", "100", "--json")),
                 (partial(sluice, company), ("table", "judge", "staging.stg_guests", "--from",
                                             DAYS["a data test does not convert a value"])),
                 (partial(sluice, company), ("page", "data-docs",)),

@@ -63,9 +63,12 @@ def test_a_closed_gate_names_the_broken_link_and_what_repairs_it(rainy_bakery: C
     )
     assert f"`sluice export release {WEATHER_REPORT} --partition {TUE} --reason WHY --until WHEN`" in let_pass
     assert more == "1 more links are broken, which this repairs as well"
-    assert passed.endswith("blocking checks passed: --all shows them")
+    closed_by = f"closed by staging.stg_weather [{TUE}] expectations; "
+    assert passed.startswith(closed_by)
+    assert passed.endswith("blocking checks passed; --all shows them")
     code, said = sluice(rainy_bakery, "why", WEATHER_REPORT, "--partition", TUE, "--all")
     assert code == 1
+    assert said.splitlines()[-1].startswith(closed_by)
     assert f"raw.weather [{TUE}] check `contract`: passed" in said
     assert f"exports.exp_weather_report [{TUE}]: table never built" in said
     code, said = sluice(rainy_bakery, "why", WEATHER_REPORT, "--partition", MON)

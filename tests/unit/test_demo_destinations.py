@@ -6,6 +6,9 @@ import pytest
 from sluicegate.core.settings import Settings
 from sluicegate.demo.destinations import demo_destinations
 
+from tests.company import Company
+from tests.typed import sluice
+
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_the_demo_uses_no_other_connection(
@@ -16,3 +19,11 @@ def test_the_demo_uses_no_other_connection(
     with demo_destinations(Settings.load(data_dir=tmp_path), alone=alone) as equipped:
         assert equipped.connection("retailer_app") == "url-of-retailer_app"
         assert equipped.connection("crm") == (None if alone else "url-of-crm")
+
+
+def test_another_company_is_told_that_they_are_the_demos(bakery: Company) -> None:
+    code, said = sluice(bakery, "run", "--demo-destinations")
+    assert code == 0, said
+    assert "--demo-destinations does nothing here" in said
+    assert "SLUICE_CONNECTION_<NAME>" in said
+    assert not (bakery.settings.data_dir / "postgres").exists()

@@ -9,6 +9,7 @@ from sluicegate.cli import (
     ci,
     contracts,
     deliveries,
+    demos,
     diff,
     environments,
     environments_made,
@@ -25,28 +26,36 @@ from sluicegate.cli import (
     quarantine,
     repairs,
 )
-from sluicegate.cli.main import app
+from sluicegate.cli.main import BESIDE, app
 
-app.add_typer(incidents.app, name="alerts", no_args_is_help=True)
-app.add_typer(backups.app, name="backup", no_args_is_help=True)
-app.add_typer(contracts.app, name="contract", no_args_is_help=True)
-app.add_typer(environments.app, name="env", no_args_is_help=True)
-app.add_typer(exports.app, name="export", no_args_is_help=True)
-app.add_typer(kusto.app, name="kusto", no_args_is_help=True)
-app.add_typer(ops.app, name="ops", no_args_is_help=True)
+_NOUNS = "Commands of one thing: sluice GROUP --help"
+_GROUPS = {
+    "source": quarantine.app,
+    "table": repairs.app,
+    "delivery": deliveries.app,
+    "incident": incidents.app,
+    "contract": contracts.app,
+    "export": exports.app,
+    "kusto": kusto.app,
+    "env": environments.app,
+    "page": pages.app,
+    "alerts": incidents.alerts_app,
+    "backup": backups.app,
+    "ops": ops.app,
+}
+
+app.add_typer(demos.app, name="demo", rich_help_panel=BESIDE)
+for name, group in _GROUPS.items():
+    app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=_NOUNS)
 
 __all__ = [
     "app",
     "ci",
-    "deliveries",
     "diff",
     "environments_made",
     "explain",
     "impact",
     "kusto_database",
-    "pages",
     "promoting",
     "published",
-    "quarantine",
-    "repairs",
 ]

@@ -1,43 +1,29 @@
-"""`sluice backup create`, `sluice backup verify`, `sluice backup restore`.
+"""`sluice backup create …`: make, verify and restore backups.
 
 Belongs here: arguments and what is printed. Does not belong here: work (`operations.backup`).
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from sluicegate.cli.main import app as main_app
+from sluicegate.cli.exits import ended
 from sluicegate.cli.opened import DataDir, Json, ProjectDir, opened, out, print_json, table
 
 if TYPE_CHECKING:
     from sluicegate.operations.backup.folder import Manifest
 
-_DEFAULT = "take"
 Where = Annotated[Path, typer.Argument(metavar="DEST", help="The folder of backups.")]
 At = Annotated[str | None, typer.Option("--at", help="The backup's name (default: the newest).")]
 
 
-class TakesByDefault(TyperGroup):
-    """A group whose first command's name may be left out."""
-
-    default = _DEFAULT
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the default command's name before what is no command's."""
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = [self.default, *args]
-        return super().parse_args(ctx, args)
+app = typer.Typer(help="Make, verify and restore backups.")
 
 
-app = typer.Typer(cls=TakesByDefault, help="Back up a deployment while it works; verify what was backed up.")
-
-
-@app.command(_DEFAULT)
-def take(
+@app.command()
+def create(
     dest: Where,
     wait: Annotated[
         float,
@@ -93,7 +79,7 @@ def verify(
                 "backups": folder.names(),
             }
         )  # fmt: skip
-        raise typer.Exit(1 if wrong else 0)
+        raise ended(wrong)
     for text in wrong:
         out.print(f"✗ {text}", style="red", markup=False, soft_wrap=True)
     if not wrong:
@@ -114,14 +100,12 @@ def verify(
             continue
         shown.add_row(name, f"{len(item.files):,}", f"{item.size:,}")
     out.print(shown)
-    raise typer.Exit(1 if wrong else 0)
+    raise ended(wrong)
 
 
-@main_app.command()
+@app.command()
 def restore(
-    source: Annotated[
-        str, typer.Argument(metavar="SRC", help="The folder of backups; with --drop, the source's name.")
-    ],
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="The folder of backups.")],
     at: At = None,
     into: Annotated[
         Path | None, typer.Option("--into", help="The data directory, empty (default: the deployment's).")
@@ -133,25 +117,13 @@ def restore(
             " 2026-05-01T06:00 (UTC)."
         ),
     ] = None,
-    drop: Annotated[
-        int | None,
-        typer.Option(help="No backup: which drop of a source's partition to take back to, from 1."),
-    ] = None,
-    partition: Annotated[str, typer.Option(help="With --drop: the partition, by its key.")] = "",
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Bring a backup back into empty places, and replay the erasures since; nothing is sent afterwards.
 
-    Each export waits until `sluice delivery reconcile --restored` has looked at its destination. With --drop
-    it is no backup: a partition of a source is taken back to an earlier drop of it, from the originals.
+    Each export waits until `sluice delivery reconcile --restored` has looked at its destination.
     """
-    if drop is not None:
-        from sluicegate.cli.quarantine import take_back
-
-        take_back(source, drop, partition, project, data)
-        return
-    src = Path(source)
     with opened(project, into or data, half_restored=True) as here:
         from sluicegate.operations.backup.folder import Folder
         from sluicegate.operations.backup.restoring import restore as restore_backup

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluicegate.cli.main import app
+from sluicegate.cli.main import BESIDE, app
 from sluicegate.cli.opened import DataDir, ProjectDir, err, opened, out, reason_of
 
 if TYPE_CHECKING:
     from sluicegate.review.review import Review
 
 
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def ci(
     since: Annotated[
         str, typer.Option(help="What it is to be merged into; compared is with where the branch began.")
@@ -42,34 +42,31 @@ def ci(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Check a pull request, build and compare what it changes, and say what refuses it or needs approval.
+    """Answer a pull request: check, build, compare, who approves.
 
     With a shelf (SLUICE_PUBLISHED_URL) an environment is made, built and compared with what production has
     published; without one only the files are asked, and the comment says so. Ends with code 0 if there is
-    nothing to see to, 1 if it is refused or could not be asked, 2 if it needs the approval of those named.
+    nothing to see to, 1 if it is refused, 2 if it could not be asked, 3 if those named must approve.
     """
     review: Review | None = None
-    try:
-        with opened(project, data) as here:
-            from sluicegate.environments.record import usual_name
-            from sluicegate.review.review import not_asked, reviewed
-            from sluicegate.review.trial import close
+    with opened(project, data) as here:
+        from sluicegate.environments.record import usual_name
+        from sluicegate.review.review import not_asked, reviewed
+        from sluicegate.review.trial import close
 
-            called = name or usual_name(here.settings.project_dir)
-            if closed:
-                close(here.settings, called)
-                return
-            try:
-                review = reviewed(here.settings, since, called, here.now.date(), _told)
-            except Exception as error:
-                # Whoever reads the pull request is told, and not only who reads the log.
-                review = not_asked(reason_of(error))
-                raise
-            finally:
-                if review is not None:
-                    _write(review, markdown, as_json, outputs, azure)
-    except typer.Exit as ended:  # 2 is an approval's
-        raise typer.Exit(1 if ended.exit_code else 0) from None
+        called = name or usual_name(here.settings.project_dir)
+        if closed:
+            close(here.settings, called)
+            return
+        try:
+            review = reviewed(here.settings, since, called, here.now.date(), _told)
+        except Exception as error:
+            # Whoever reads the pull request is told, and not only who reads the log.
+            review = not_asked(reason_of(error))
+            raise
+        finally:
+            if review is not None:
+                _write(review, markdown, as_json, outputs, azure)
     assert review is not None
     for one in review.findings:
         place = f"{one.file}:{one.line}: " if one.file else ""

@@ -6,26 +6,19 @@ Belongs here: arguments, output and exit codes. Does not belong here: the work (
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluicegate.cli.opened import ProjectDir, err, opened, out, print_json
+from sluicegate.cli.exits import ended
+from sluicegate.cli.opened import Json, ProjectDir, err, opened, out, print_json
 
 if TYPE_CHECKING:
     from sluicegate.contracts.changes import Change
     from sluicegate.drafting.contract import Draft, Question
 
-app = typer.Typer(help="Draft a contract, compare it with another version, generate what comes from it.")
-
-
-class Form(StrEnum):
-    """How a difference is written."""
-
-    TEXT = "text"
-    JSON = "json"
+app = typer.Typer(help="Draft a contract, compare versions, write dbt's sources.")
 
 
 @app.command()
@@ -166,7 +159,7 @@ def diff(
         str | None,
         typer.Option(help="A git ref, a contract file, or a directory (default: origin/main, main or HEAD)."),
     ] = None,
-    form: Annotated[Form, typer.Option("--format", help="text for people, json for CI.")] = Form.TEXT,
+    as_json: Json = False,
     project: ProjectDir = None,
 ) -> None:
     """List what has changed in the contracts, and for whom it breaks.
@@ -178,7 +171,7 @@ def diff(
         from sluicegate.contracts.diff import difference
 
         found = difference(here.settings.project_dir, against)
-    if form is Form.JSON:
+    if as_json:
         said = {
             "against": found.against,
             "changes": [asdict(change) for change in found.changes],
@@ -192,7 +185,7 @@ def diff(
         print_changes(found.changes, found.against)
         for problem in found.problems:
             err.print(str(problem), style="red", markup=False)
-    raise typer.Exit(1 if found.problems else 0)
+    raise ended(found.problems)
 
 
 def print_changes(changes: Sequence["Change"], against: str) -> None:

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluicegate.cli.main import app
+from sluicegate.cli.completion import exports
+from sluicegate.cli.exits import Code, ended
 from sluicegate.cli.opened import (
     By,
     DataDir,
     DemoDestinations,
     Export,
+    Json,
     ProjectDir,
     Reason,
     account,
     opened,
     out,
+    print_json,
     table,
 )
 from sluicegate.core.partitions import place
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from sluicegate.delivery.ledger import Outcome
     from sluicegate.state.records import Delivery
 
+app = typer.Typer(help="What is sent: plan, decide, send again, read back, forget.")
 Partition = Annotated[
     str | None, typer.Option("--partition", help="The partition, as 2022-10-05 (default: the newest).")
 ]
@@ -39,16 +43,24 @@ On = Annotated[
 
 @app.command()
 def plan(
-    export: Export, partition: Partition = None, project: ProjectDir = None, data: DataDir = None
+    export: Export,
+    partition: Partition = None,
+    as_json: Json = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
 ) -> None:
     """Show what a delivery would add, change and remove now, and what would hold it; sends nothing."""
     with opened(project, data) as here:
-        from sluicegate.cli.delivery_tables import show_plan
+        from sluicegate.cli.delivery_tables import plan_as_data, show_plan
         from sluicegate.delivery.preview import preview
 
         target = here.site.target(export)
         key = here.partition(target, partition)
-        show_plan(preview(here.deployment, here.site.gate, target, key, target.classified), out)
+        found = preview(here.deployment, here.site.gate, target, key, target.classified)
+    if as_json:
+        print_json(plan_as_data(found))
+    else:
+        show_plan(found, out)
 
 
 @app.command()
@@ -82,7 +94,7 @@ def approve(
                 soft_wrap=True,
                 markup=False,
             )
-    raise typer.Exit(0 if sent.run is None or sent.run.success else 1)
+    raise ended(not (sent.run is None or sent.run.success))
 
 
 @app.command()
@@ -99,15 +111,18 @@ def reject(
     out.print(said, soft_wrap=True, markup=False)
 
 
-@app.command()
-def deliveries(
-    export: Annotated[str | None, typer.Argument(help="One export: its last 20 deliveries.")] = None,
+@app.command("list")
+def list_(
+    export: Annotated[
+        str | None, typer.Argument(help="One export: its last 20 deliveries.", autocompletion=exports)
+    ] = None,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """List deliveries: those of all exports that are held, under way or had rows refused, or one export's."""
     with opened(project, data) as here:
-        from sluicegate.cli.delivery_tables import deliveries_table
+        from sluicegate.cli.delivery_tables import deliveries_as_data, deliveries_table
         from sluicegate.state.records import DeliveryStatus
 
         if export is not None:
@@ -117,6 +132,9 @@ def deliveries(
         outdated = {
             item.delivery_id for item in found if item.status in unsent and not here.site.is_todays(item)
         }
+    if as_json:
+        print_json(deliveries_as_data(found, outdated))
+        return
     if not found:
         out.print("no delivery" if export else "no delivery is held, under way, or had rows refused")
         return
@@ -124,27 +142,34 @@ def deliveries(
 
 
 @app.command()
-def rejected(
+def refusals(
     export: Export,
     partition: OneOrAll = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try them again now, those given up too.")] = False,
+    as_json: Json = False,
     demo_destinations: DemoDestinations = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Show the rows that a destination refuses, with the vendor's words; --retry tries them again now."""
     with opened(project, data, demo_destinations) as here:
-        from sluicegate.cli.delivery_tables import rejected_table
+        from sluicegate.cli.delivery_tables import refusals_as_data, rejected_table
+
+        if retry and as_json:
+            raise ValueError("--retry and --json do not go together; expected one of them")
 
         target = here.site.target(export)
         wanted = None if partition is None else here.partition(target, partition)
         scope = None if target.export.spec.latest_only else wanted
         refused = here.deployment.store.refused_keys
         found = refused.of(export, scope)
+        hidden = {target.export.field(column) for column in target.classified}
+        if as_json:
+            print_json(refusals_as_data(found, target.export.key_fields, hidden))
+            return
         if not found:
             out.print("no row is refused")
             return
-        hidden = {target.export.field(column) for column in target.classified}
         out.print(rejected_table(export, found, target.export.key_fields, hidden))
         if not retry:
             out.print(f"to try them now: sluice delivery refusals {export} --retry; or fix them in the model")
@@ -155,11 +180,11 @@ def rejected(
         healthy = [show_finished(run, out) for run in retry_refused(here.desk, target, scope)]
         left = len(refused.of(export, scope))
         out.print(f"{len(found) - left:,} of {len(found):,} were taken")
-    raise typer.Exit(0 if all(healthy) and not left else 1)
+    raise ended(not (all(healthy) and not left))
 
 
 @app.command()
-def resync(
+def resend(
     export: Export,
     partition: Partition = None,
     demo_destinations: DemoDestinations = False,
@@ -172,13 +197,13 @@ def resync(
     """
     with opened(project, data, demo_destinations) as here:
         from sluicegate.cli.running import show_finished
-        from sluicegate.graph.headless import resync as send_again
+        from sluicegate.graph.headless import resync
 
         target = here.site.target(export)
         key = here.partition(target, partition)
-        done = send_again(here.desk, target, key)
+        done = resync(here.desk, target, key)
         show_finished(done, out)
-    raise typer.Exit(0 if done.success else 1)
+    raise ended(not done.success)
 
 
 @app.command()
@@ -217,6 +242,7 @@ def content(
     to: Annotated[
         Path | None, typer.Option(help="Write the rows, unmasked, to this .parquet or .csv file.")
     ] = None,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
@@ -232,6 +258,17 @@ def content(
         if wanted is not None and not target.export.spec.latest_only:
             scopes = [wanted]
         found = held_at(ledger, export, key, moment, scopes)
+        written = None if to is None else write_held(ledger, export, key, moment, scopes, to)
+        if as_json:
+            held = [
+                {
+                    "partition": item.scope or item.delivery.partition_key, "rows": item.rows,
+                    "delivery": item.delivery.delivery_id,
+                }
+                for item in found
+            ]  # fmt: skip
+            print_json({"export": export, "at": moment.isoformat(), "partitions": held})
+            return
         shown = table(f"{export} at {moment:%Y-%m-%d %H:%M:%S} UTC", "partition", "#rows", "last delivery")
         for item in found:
             shown.add_row(
@@ -239,8 +276,7 @@ def content(
             )
         out.print(shown)
         out.print(f"{sum(item.rows for item in found):,} rows")
-        if to is not None:
-            written = write_held(ledger, export, key, moment, scopes, to)
+        if written is not None:
             out.print(f"{written:,} rows in {to}", soft_wrap=True, markup=False)
 
 
@@ -251,6 +287,7 @@ def forget(
     ],
     reason: Reason,
     by: By = None,
+    as_json: Json = False,
     demo_destinations: DemoDestinations = False,
     project: ProjectDir = None,
     data: DataDir = None,
@@ -271,12 +308,26 @@ def forget(
                 pairs(values),
                 by=account(by),
                 reason=reason,
-                log=_say,
+                log=(lambda _: None) if as_json else _say,
             )
         )
         published = forget_published(here.site, pairs(values), by=account(by), reason=reason.strip())
         kusto = here.project.kusto
         filled = filled_from(kusto.filled, {item.export for item in done if item.keys}) if kusto else []
+    if as_json:
+        print_json(
+            {
+                "exports": [
+                    {
+                        "export": item.export, "keys": len(item.keys), "done": item.said,
+                        "by_hand": item.taken_out is None or bool(item.untouched), "problem": item.problem,
+                    }
+                    for item in done
+                ],
+                "published": published, "to_fill_again": list(filled),
+            }
+        )  # fmt: skip
+        raise ended(any(item.problem for item in done))
     shown = table("forgotten", "export", "#keys", "what was done")
     for item in done:
         shown.add_row(item.export, f"{len(item.keys):,}", item.said.replace("[", r"\["))
@@ -302,7 +353,7 @@ def forget(
         style="yellow",
         soft_wrap=True,
     )
-    raise typer.Exit(1 if any(item.problem for item in done) else 0)
+    raise ended(any(item.problem for item in done))
 
 
 @app.command()
@@ -339,7 +390,7 @@ def reconcile(
                 return
             if not restored:
                 raise ValueError("expected an EXPORT, or --restored for all that waits since a restore")
-            raise typer.Exit(0 if reconcile_restored(here, export) else 1)
+            raise ended(not reconcile_restored(here, export))
         from sluicegate.cli.running import show_finished
         from sluicegate.graph.headless import reconcile_alone
         from sluicegate.graph.reconciled import readable
@@ -356,7 +407,7 @@ def reconcile(
         show_finished(done, out)
         for said in done.said:
             out.print(f"    {said}", markup=False, soft_wrap=True)
-    raise typer.Exit(0 if done.success and not done.failures and not done.warnings else 1)
+    raise ended(not (done.success and not done.failures and not done.warnings))
 
 
 def _show_outcome(outcome: "Outcome") -> None:
@@ -368,7 +419,7 @@ def _show_outcome(outcome: "Outcome") -> None:
             f"{len(outcome.refused):,} rows were refused: sluice delivery refusals {outcome.delivery.export}"
         )
     if outcome.too_many_refused:
-        raise typer.Exit(1)
+        raise typer.Exit(Code.ATTENTION)
 
 
 def _named(delivery: "Delivery") -> str:

@@ -1,8 +1,9 @@
 """Deliveries as tables on a terminal: plans, what is on record of them, refused rows."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -120,6 +121,85 @@ def deliveries_table(deliveries: Sequence[Delivery], outdated: Collection[str] =
     return made
 
 
+def plan_as_data(preview: Preview) -> dict[str, Any]:
+    """Return what a delivery would do, for machines; values of classified columns are not in it."""
+    plan, some, gate = preview.plan, preview.plan.shown, preview.gate
+    return {
+        "export": plan.export,
+        "partition": plan.partition_key,
+        "mode": str(plan.mode),
+        "rows": plan.rows,
+        "whole": plan.whole,
+        "counts": dict(plan.counts),
+        "fields": dict(some.fields),
+        "added": [dict(row) for row in some.added],
+        "changed": [{name: list(pair) for name, pair in row.items()} for row in some.changed],
+        "removed": [dict(row) for row in some.removed],
+        "limits": [str(limit) for limit in plan.limits],
+        "gate_open": gate.open if gate else None,
+        "reasons": [str(finding) for finding in gate.reasons] if gate else [],
+        "expired": list(preview.expired),
+        "overtaken_by": plan.overtaken_by or "",
+        "delivery": plan.delivery.delivery_id if plan.delivery else "",
+        "to_type": to_type(plan.delivery) if plan.delivery else "",
+    }
+
+
+def deliveries_as_data(
+    deliveries: Sequence[Delivery], outdated: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Return deliveries for machines, in the order of the table."""
+    return [
+        {
+            "delivery": item.delivery_id,
+            "export": item.export,
+            "partition": item.partition_key,
+            "kind": str(item.kind),
+            "status": str(item.status),
+            "rows": item.rows,
+            "added": item.added,
+            "changed": item.changed,
+            "removed": item.removed,
+            "refused": item.refused,
+            "planned_at": _iso(item.planned_at),
+            "acknowledged_at": _iso(item.acknowledged_at),
+            "reasons": list(item.reasons),
+            "decided_by": item.decided_by,
+            "decision": item.decision,
+            "planned_anew": item.delivery_id in outdated,
+            "to_type": "" if item.delivery_id in outdated else to_type(item),
+        }
+        for item in deliveries
+    ]
+
+
+def refusals_as_data(
+    refused: Iterable[RefusedKey], key: Sequence[str], hidden: Collection[str]
+) -> list[dict[str, Any]]:
+    """Return refused rows for machines; parts of the key that are classified are not shown."""
+    return [
+        {
+            "partition": item.scope,
+            "key": dict(_key_shown(item, key, hidden)),
+            "code": item.code,
+            "said": item.said,
+            "tries": item.attempts,
+            "since": _iso(item.first_refused_at),
+            "next_try": _iso(item.next_try_at),
+        }
+        for item in refused
+    ]
+
+
+def _key_shown(item: RefusedKey, key: Sequence[str], hidden: Collection[str]) -> Iterator[tuple[str, str]]:
+    for name, value in zip(key, json.loads(item.key), strict=False):
+        yield name, CLASSIFIED if name in hidden else value
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
 def to_type(delivery: Delivery) -> str:
     """Return the command that a delivery waits for, if any."""
     option = as_option(delivery.partition_key)
@@ -161,10 +241,7 @@ def rejected_table(
         "#tries", "since (UTC)", "next try (UTC)",
     )  # fmt: skip
     for item in refused:
-        named = ", ".join(
-            f"{name}={CLASSIFIED if name in hidden else value}"
-            for name, value in zip(key, json.loads(item.key), strict=False)
-        )
+        named = ", ".join(f"{name}={value}" for name, value in _key_shown(item, key, hidden))
         next_try = _when(item.next_try_at) if item.next_try_at else "[red]given up[/]"
         made.add_row(
             item.scope, escape(named), escape(item.code), escape(item.said), str(item.attempts),

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from sluicegate.cli.environments import app
 from sluicegate.cli.environments_made import Named, inside
-from sluicegate.cli.main import app
+from sluicegate.cli.exits import ended
 from sluicegate.cli.opened import Json, ProjectDir, opened, out, print_json
 
 
@@ -30,10 +31,10 @@ def diff(
     as_json: Json = False,
     project: ProjectDir = None,
 ) -> None:
-    """Tell what is another in an environment than in production: rows, columns, and what destinations get.
+    """Tell what differs between an environment and production: rows, columns, and what destinations get.
 
     What is made of the same inputs is compared; of all else it is said why not, and what to type.
-    Ends with code 0 if nothing is another, 1 if something is, or is not known to be the same.
+    Ends with code 0 if nothing differs, 1 if something does, or is not known to be the same.
     """
     with opened(project, None, ended=True) as outer, inside(outer, name) as (here, made):
         from sluicegate.areas import Area
@@ -56,4 +57,4 @@ def diff(
         from rich.markdown import Markdown
 
         out.print(Markdown(markdown_of(report)))
-    raise typer.Exit(1 if report.differs else 0)
+    raise ended(report.differs)

@@ -10,7 +10,7 @@ import typer
 
 from sluicegate.cli.opened import By, DataDir, ProjectDir, Reason, account, opened, out
 
-app = typer.Typer(help="What this deployment is, and environments made from what production publishes.")
+app = typer.Typer(help="What this deployment is; environments; what they become.")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluicegate.cli.environments import app
+from sluicegate.cli.exits import Code, ended
 from sluicegate.cli.opened import Json, Opened, ProjectDir, opened, out, print_json
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def build(
                 healthy &= show_finished(event, out)
         for relation in left:
             out.print(f"{relation} is not built whole; `sluice env build` tries again", style="red")
-    raise typer.Exit(0 if healthy and not left else 1)
+    raise ended(not (healthy and not left))
 
 
 @app.command(name="list")
@@ -99,7 +100,7 @@ def list_(as_json: Json = False, project: ProjectDir = None) -> None:
     if as_json:
         print_json(found)
         return
-    shown = table("", *(found[0] if found else ()))
+    shown = table("", *(name.replace("_", " ") for name in (found[0] if found else ())))
     for row in found:
         shown.add_row(*row.values())
     out.print(shown if found else "there is none; `sluice env new` makes one")
@@ -151,7 +152,7 @@ def _told_left(left: list[str]) -> None:
     for path in left:
         out.print(f"{path} is left: remove it, then type `sluice env sweep`", style="red", soft_wrap=True)
     if left:
-        raise typer.Exit(1)
+        raise typer.Exit(Code.ATTENTION)
 
 
 @contextmanager

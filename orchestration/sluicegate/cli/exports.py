@@ -1,4 +1,4 @@
-"""`sluice export`, `sluice export last-mile`: how an export is begun, what it promises, what holds for a time."""
+"""`sluice export …`: how an export is begun, what it promises, what is let pass, what holds for a time."""
 
 import os
 from dataclasses import asdict
@@ -8,14 +8,25 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from sluicegate.cli.contracts import Form, print_changes
-from sluicegate.cli.main import app as main_app
-from sluicegate.cli.opened import DataDir, Export, ProjectDir, err, opened, out, print_json, table
+from sluicegate.cli.contracts import print_changes
+from sluicegate.cli.exits import Code, ended
+from sluicegate.cli.opened import (
+    By,
+    DataDir,
+    Export,
+    Json,
+    ProjectDir,
+    SentPartition,
+    account,
+    err,
+    opened,
+    out,
+    print_json,
+    table,
+)
 from sluicegate.core.problems import ProjectError
 
-app = typer.Typer(
-    help="Draft an export file, print the contract of what it delivers, or the JSON Schema of export files."
-)
+app = typer.Typer(help="Draft an export, print its contract, release what is held.")
 
 
 @app.command()
@@ -126,7 +137,7 @@ def contract(
         Path | None,
         typer.Option(help="An earlier contract: tells what has changed since, for whoever receives it."),
     ] = None,
-    form: Annotated[Form, typer.Option("--format", help="text for people, json for CI.")] = Form.TEXT,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
@@ -156,7 +167,7 @@ def contract(
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(text, encoding="utf-8")
         breaking = [change for change in changes if change.weight is Weight.BREAKING]
-    if form is Form.JSON:
+    if as_json:
         print_json({"contract": made, "changes": [asdict(change) for change in changes]})
     elif earlier is None and output is None:
         typer.echo(text, nl=False)
@@ -171,11 +182,42 @@ def contract(
             f" --output {earlier}",
             style="red", markup=False,
         )  # fmt: skip
-        raise typer.Exit(1)
+        raise typer.Exit(Code.ATTENTION)
 
 
-@main_app.command("last-mile")
-def last_mile(project: ProjectDir = None) -> None:
+@app.command()
+def release(
+    export: Export,
+    reason: Annotated[str, typer.Option(help="Why it may go out although checks failed.")],
+    until: Annotated[str, typer.Option(help="When this ends if it was not used, as 2026-05-01T06:00 (UTC).")],
+    partition: SentPartition = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all failed, if none."),
+    ] = None,
+    through: Annotated[
+        bool,
+        typer.Option("--through", help="Also on what fails further down, on what is made of these data."),
+    ] = False,
+    by: By = None,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Break the glass: let one partition of one export pass on failed checks, once, on the record."""
+    with opened(project, data) as here:
+        from sluicegate.cli.gates import parse_until, show_release
+        from sluicegate.graph.releasing import Request
+        from sluicegate.graph.releasing import release as record_release
+        from sluicegate.operations.asking import key_to_send
+
+        key = key_to_send(here.site.target(export), partition)
+        request = Request(export, key, reason, account(by), parse_until(until), tuple(check or ()), through)
+        recorded = record_release(here.desk, request)
+    show_release(recorded, out)
+
+
+@app.command("last-mile")
+def last_mile(as_json: Json = False, project: ProjectDir = None) -> None:
     """List every filter and mapping in an export file, who answers for it and how long it still holds.
 
     Ends with code 1 if one has expired: its export is held.
@@ -193,11 +235,22 @@ def last_mile(project: ProjectDir = None) -> None:
              for rule in export.spec.last_mile),
             key=lambda item: item[:2],
         )  # fmt: skip
-        ended = [
+        expired = [
             problem
             for export in exports.values()
             for problem in expired_problems(export, here.settings.project_dir, today)
         ]
+    if as_json:
+        print_json(
+            [
+                {
+                    "export": name, "rule": str(rule), "owner": rule.owner, "reason": rule.reason,
+                    "issue": rule.issue, "expires": rule.expires.isoformat(), "days_left": left,
+                }
+                for left, name, rule in rules
+            ]
+        )  # fmt: skip
+        raise ended(expired)
     if not rules:
         out.print("no export has a last-mile rule")
         return
@@ -207,6 +260,6 @@ def last_mile(project: ProjectDir = None) -> None:
         texts = (name, str(rule), rule.owner, rule.reason, rule.issue, str(rule.expires))
         made.add_row(*(escape(text) for text in texts), shown)
     out.print(made)
-    for problem in ended:
+    for problem in expired:
         err.print(str(problem), style="red", markup=False)
-    raise typer.Exit(1 if ended else 0)
+    raise ended(expired)

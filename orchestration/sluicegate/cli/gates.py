@@ -15,12 +15,11 @@ _STYLES = {Verdict.PASSED: "green", Verdict.RELEASED: "yellow"}
 
 
 def show_gate(report: GateReport, export: str, out: Console, *, everything: bool) -> None:
-    """Print a gate's answer: each reason once with what opens it, then passes as a count.
+    """Print a gate's answer: each reason once with what opens it, and last what closes it, by name.
 
-    With `everything` a line a check follows, those that passed too.
+    Passes are a count there. With `everything` a line a check stands before it, those that passed too.
     """
     where = place(export, report.partition_key)
-    passed = sum(item.verdict is Verdict.PASSED for item in report.findings)
     if report.open:
         out.print(f"open: {where} may go out, by today's rules", markup=False, style="green", soft_wrap=True)
     else:
@@ -37,12 +36,22 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
         out.print(f"to let it pass as it is, once: {let_pass}", markup=False, style="dim", soft_wrap=True)
     if left := len(report.closed_by) - len(report.reasons):
         out.print(f"{left} more links are broken, which this repairs as well", markup=False, style="dim")
-    shown = "" if everything else ": --all shows them"
-    out.print(f"{passed} blocking checks passed{shown}", markup=False, style="dim")
     if everything:
         for item in report.findings:
             style = _STYLES.get(item.verdict, "red")
             out.print(_line(item), style=style, markup=False, soft_wrap=True)
+    passed = sum(item.verdict is Verdict.PASSED for item in report.findings)
+    counted = f"{passed} blocking checks passed{'' if everything else '; --all shows them'}"
+    out.print(f"{_closed_by(report)}{counted}", markup=False, style="dim", soft_wrap=True)
+
+
+def _closed_by(report: GateReport) -> str:
+    """Return the reasons by their names alone, for the line that is read first on a terminal: the last."""
+    if report.open:
+        return ""
+    names = (f"{place(item.relation, item.partition_key)} {item.check}".strip() for item in report.reasons)
+    first, *more = dict.fromkeys(names)
+    return f"closed by {first}{f' and {len(more)} more' if more else ''}; "
 
 
 def gate_as_data(report: GateReport, export: str) -> dict[str, Any]:

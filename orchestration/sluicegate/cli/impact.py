@@ -1,4 +1,4 @@
-"""`sluice impact`: which destination fields hang on a column, or change since a git revision.
+"""`sluice impact`: which destination fields depend on a column, or change since a git revision.
 
 Belongs here: arguments and exit codes. Does not belong here: the answer (`columns`), how it is written
 (`impact_text`).
@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from sluicegate.cli.main import app
+from sluicegate.cli.exits import Code, ended
+from sluicegate.cli.main import BESIDE, app
 from sluicegate.cli.opened import DataDir, Json, ProjectDir, err, opened, out, print_json
 
 
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def impact(
     names: Annotated[
         list[str] | None,
@@ -40,10 +41,11 @@ def impact(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Tell which destination fields change, how, through what, whose they are and where they are told.
+    """Tell which destination fields depend on a column, and whose.
 
-    Functions, views and tables of kusto/ are in it, and dashboards, as dbt's exposures name them. Ends with
-    code 1 if some destination, function or dashboard sees a change, 0 if none does; `--field` ends with 0.
+    How each of them changes, through what, and where its owner is told. Functions, views and tables of
+    kusto/ are in it, and dashboards, as dbt's exposures name them. Ends with code 1 if some destination,
+    function or dashboard sees a change, 0 if none does; `--field` ends with 0.
     """
     with opened(project, data, half_restored=True) as here:
         from sluicegate.cli.impact_text import markdown_of, show, show_origins
@@ -82,4 +84,4 @@ def impact(
         show(report, out)
     for problem in report.problems:
         err.print(problem, style="red", markup=False)
-    raise typer.Exit(2 if report.problems else 1 if report.receivers else 0)
+    raise typer.Exit(Code.NOT_DONE) if report.problems else ended(report.receivers)

@@ -70,7 +70,7 @@ def show_incident(
         why = f": {message.last_error}" if message.last_error else ""
         say(f"  {_at(message.queued_at)} {message.action} to {message.channel}: {message.status}{why}", "dim")
     if item.resolved_at is None and item.acknowledged_at is None:
-        say(f"to say that you see to it: sluice incident ack {item.id} --reason '…'")
+        say(f"to take it on: sluice incident ack {item.id} --reason '…'")
 
 
 def mutes_table(found: Sequence[Mute]) -> Table:
@@ -94,6 +94,20 @@ def outbox_table(found: Sequence[Message]) -> Table:
             escape(item.last_error),
         )  # fmt: skip
     return made
+
+
+def message_as_data(item: Message) -> dict[str, Any]:
+    """Return a message that was not sent, for machines; not what it says."""
+    return {
+        "channel": item.channel,
+        "since": _iso(item.queued_at),
+        "incident": item.incident_id,
+        "what": item.action,
+        "status": str(item.status),
+        "tries": item.attempts,
+        "next_try": _iso(item.next_try_at),
+        "why": item.last_error,
+    }
 
 
 def as_data(

@@ -1,4 +1,4 @@
-"""`sluice incident list`, `incident`, `ack`, `unack`, `snooze`, `mute`, `mutes`, `unmute`, `alerts …`.
+"""`sluice incident show …` and `sluice alerts …`: what is wrong, and who is told.
 
 Belongs here: arguments and what is printed. Does not belong here: work (`incidents`), tables
 (`incident_tables`).
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluicegate.cli.main import app as main_app
+from sluicegate.cli.exits import Code, ended
 from sluicegate.cli.opened import By, DataDir, Json, ProjectDir, Reason, account, opened, out, print_json
 
 if TYPE_CHECKING:
     from sluicegate.cli.opened import Opened
 
-app = typer.Typer(help="Test channels, see what was not told, and watch the platform from outside.")
+app = typer.Typer(help="What is wrong, who takes it on, what is muted.")
+alerts_app = typer.Typer(help="Test channels, what was not told, a watch from outside.")
 
 Number = Annotated[
     str, typer.Argument(metavar="ID", help="The incident's number, as `sluice incident list` says.")
@@ -23,8 +24,8 @@ Number = Annotated[
 For = Annotated[str, typer.Option("--for", help="For how long, as 2h, 30min or 3d.")]
 
 
-@main_app.command()
-def incidents(
+@app.command("list")
+def list_(
     everything: Annotated[bool, typer.Option("--all", help="Also the last 100 that were resolved.")] = False,
     owner: Annotated[str | None, typer.Option(help="Those alone that this owner answers for.")] = None,
     as_json: Json = False,
@@ -50,11 +51,11 @@ def incidents(
         out.print(
             "no incident" + ("" if everything else " is open; `sluice incident list --all` lists older ones")
         )
-    raise typer.Exit(1 if any(item.resolved_at is None for item in found) else 0)
+    raise ended(any(item.resolved_at is None for item in found))
 
 
-@main_app.command()
-def incident(number: Number, as_json: Json = False, project: ProjectDir = None, data: DataDir = None) -> None:
+@app.command()
+def show(number: Number, as_json: Json = False, project: ProjectDir = None, data: DataDir = None) -> None:
     """Show one incident: what is wrong, what to type or click, what waits for it, and what became of it."""
     with opened(project, data) as here:
         from sluicegate.cli.incident_tables import as_data, show_incident
@@ -69,11 +70,11 @@ def incident(number: Number, as_json: Json = False, project: ProjectDir = None, 
         show_incident(found, events, messages, here.settings, here.now, out)
 
 
-@main_app.command()
+@app.command()
 def ack(
     number: Number, reason: Reason, by: By = None, project: ProjectDir = None, data: DataDir = None
 ) -> None:
-    """Say that you see to an incident: nobody else is called for it; its end is told as ever."""
+    """Say that you take an incident on: nobody else is called for it; its end is told as usual."""
     with opened(project, data) as here:
         from sluicegate.incidents.people import open_incident
         from sluicegate.incidents.settling import acknowledge
@@ -81,12 +82,13 @@ def ack(
         found = open_incident(here.deployment.store, number)
         acknowledge(here.deployment.store, found.id, account(by), reason, here.now)
         _say(
-            f"incident {found.id} is acknowledged by {account(by)}; `sluice incident unack {found.id}` takes it back"
+            f"incident {found.id} is acknowledged by {account(by)};"
+            f" `sluice incident unack {found.id}` takes it back"
         )
         _send(here)
 
 
-@main_app.command()
+@app.command()
 def unack(
     number: Number,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "",
@@ -104,7 +106,7 @@ def unack(
     _say(f"incident {found.id} is nobody's again")
 
 
-@main_app.command()
+@app.command()
 def snooze(
     number: Number,
     span: For,
@@ -126,7 +128,7 @@ def snooze(
     )
 
 
-@main_app.command()
+@app.command()
 def mute(
     name: Annotated[str, typer.Argument(help="A source, table or export; `exp_*` is all that begin so.")],
     span: For,
@@ -149,17 +151,28 @@ def mute(
     _say(f"{name} is muted until {until:%Y-%m-%d %H:%M} UTC; `sluice incident unmute {number}` ends it")
 
 
-@main_app.command()
-def mutes(project: ProjectDir = None, data: DataDir = None) -> None:
+@app.command()
+def mutes(as_json: Json = False, project: ProjectDir = None, data: DataDir = None) -> None:
     """List what is muted now."""
     with opened(project, data, typed=False) as here:
         from sluicegate.cli.incident_tables import mutes_table
 
         found = [item for item in here.deployment.store.incidents.mutes() if item.ends_at > here.now]
-    out.print(mutes_table(found) if found else "nothing is muted")
+    if as_json:
+        print_json(
+            [
+                {
+                    "number": item.id, "what": dict(item.selector), "until": item.ends_at.isoformat(),
+                    "by": item.muted_by, "reason": item.reason,
+                }
+                for item in found
+            ]
+        )  # fmt: skip
+    else:
+        out.print(mutes_table(found) if found else "nothing is muted")
 
 
-@main_app.command()
+@app.command()
 def unmute(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="As `sluice incident mutes` says.")],
     project: ProjectDir = None,
@@ -173,7 +186,7 @@ def unmute(
     _say(f"mute {number} has ended; what is still wrong is told at the next look")
 
 
-@app.command("test")
+@alerts_app.command("test")
 def try_channel(
     channel: Annotated[
         str, typer.Argument(help="Its name in alerts.yaml; `mail:ada@example.com` an owner's.")
@@ -196,30 +209,34 @@ def try_channel(
             said = send_test(here.alerts, channel, here.settings, deployment_name(here.deployment), here.now)
         except (ChannelBusy, ChannelRefused) as error:
             _say(f"{channel} did not take it: {error}")
-            raise typer.Exit(1) from None
+            raise typer.Exit(Code.ATTENTION) from None
     _say(f"{channel} took it" + (f", and calls it {said}" if said else ""))
 
 
-@app.command()
+@alerts_app.command()
 def outbox(
     retry: Annotated[bool, typer.Option("--retry", help="Try all of it now, what was given up too.")] = False,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """List what was not told yet, and why. Ends with code 1 if a channel did not take something."""
     with opened(project, data, typed=False) as here:
-        from sluicegate.cli.incident_tables import outbox_table
+        from sluicegate.cli.incident_tables import message_as_data, outbox_table
 
         waiting = here.deployment.store.incidents.outbox
         if retry:
             waiting.try_again()
             _send(here)
         found = waiting.unsent()
-    out.print(outbox_table(found) if found else "all that was to be told is told")
-    raise typer.Exit(1 if any(item.last_error for item in found) else 0)
+    if as_json:
+        print_json([message_as_data(item) for item in found])
+    else:
+        out.print(outbox_table(found) if found else "all that was to be told is told")
+    raise ended(any(item.last_error for item in found))
 
 
-@app.command()
+@alerts_app.command()
 def watch(
     minutes: Annotated[int, typer.Option(min=1, help="So long no look at what is wrong may be made.")] = 10,
     project: ProjectDir = None,
@@ -240,7 +257,7 @@ def watch(
         _say(f"  → {trouble.findings[0].fix}")
     if not found:
         out.print("the platform works")
-    raise typer.Exit(1 if found else 0)
+    raise ended(found)
 
 
 def _send(here: "Opened") -> None:

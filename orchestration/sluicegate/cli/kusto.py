@@ -9,7 +9,7 @@ import typer
 from sluicegate.cli.opened import DataDir, ProjectDir, err, opened, out
 from sluicegate.core.problems import ProjectError
 
-app = typer.Typer(help="KQL in git: functions, views and policies of a database of Azure Data Explorer.")
+app = typer.Typer(help="KQL in git for a database of Azure Data Explorer.")
 
 
 @app.callback()

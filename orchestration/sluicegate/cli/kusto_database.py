@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluicegate.cli.exits import Code, ended
 from sluicegate.cli.kusto import app
 from sluicegate.cli.opened import DataDir, Json, Opened, ProjectDir, err, opened, out, print_json
 from sluicegate.core.problems import Problem, ProjectError
@@ -67,7 +68,7 @@ def plan(
         print_json(as_data(found))
     else:
         _told(lines_of(found))
-    raise typer.Exit(1 if found.differs else 0)
+    raise ended(found.differs)
 
 
 @app.command()
@@ -96,7 +97,7 @@ def deploy(
             raise ProjectError(wrong)
         kusto = _kusto_of(here, found.project)
         commit = _commit(here, dirty)
-        with _asked(here, kusto, environment, code=1) as there:
+        with _asked(here, kusto, environment, code=Code.ATTENTION) as there:
             from sluicegate.kusto.deploying import alone
             from sluicegate.kusto.deploying import deploy as deploy_plan
 
@@ -134,7 +135,7 @@ def drift(
         print_json(as_data(found) | {"who": dict(who)})
     else:
         _told(drift_lines(found, who))
-    raise typer.Exit(1 if found.differs else 0)
+    raise ended(found.differs)
 
 
 @app.command()
@@ -177,11 +178,13 @@ def pull(
     for one in found.left:
         err.print(f"not written: {one}", markup=False, soft_wrap=True)
     _say(f"{len(found.same)} files say already what the database holds")
-    raise typer.Exit(1 if found.other and not force else 0)
+    raise ended(found.other and not force)
 
 
 @contextmanager
-def _asked(here: Opened, kusto: "KustoProject", environment: str, *, code: int = 2) -> Generator[_There]:
+def _asked(
+    here: Opened, kusto: "KustoProject", environment: str, *, code: Code = Code.NOT_DONE
+) -> Generator[_There]:
     """Open the database of a deployment; what it refuses ends the command with a code."""
     from sluicegate.destinations.errors import DeliveryError
     from sluicegate.kusto.deploying import cluster_of

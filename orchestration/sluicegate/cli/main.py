@@ -1,45 +1,46 @@
-"""The commands of every day: check, land, run, look, release, serve.
+"""The commands of every day: check, land, run, look, serve.
 
 Belongs here: arguments, tables, exit codes. Does not belong here: work, and how a command opens its
 deployment (`opened`).
 """
 
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sluicegate.cli.completion import sources
+from sluicegate.cli.exits import CODES, ended
 from sluicegate.cli.opened import (
-    By,
     DataDir,
     DemoDestinations,
     Export,
     Json,
     ProjectDir,
-    account,
+    SentPartition,
     err,
-    errors_told,
     opened,
     out,
     print_json,
 )
 from sluicegate.core.problems import ProjectError
 
+FIRST, BESIDE = "Begin with these five", "Around them"
 app = typer.Typer(
     name="sluice",
-    help="One Dagster asset graph, from landed file to destination."
-    " Exit codes: 0 all is well, 1 somebody is needed, 2 it could not be asked so.",
+    help=f"From landed file to destination: nothing is sent that was not validated. Exit codes: {CODES}.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Check the folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
+    """Check the whole project, before anything runs.
+
+    The folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires.
+    """
     with opened(project, data, typed=False) as here:
         from sluicegate.review.checking import checked
 
@@ -56,9 +57,11 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
     )
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def land(
-    source: Annotated[str, typer.Argument(help="The source's name, as its contract says.")],
+    source: Annotated[
+        str, typer.Argument(help="The source's name, as its contract says.", autocompletion=sources)
+    ],
     paths: Annotated[list[Path], typer.Argument(help="Files, or directories of them.", exists=True)],
     partition: Annotated[
         str | None, typer.Option(help="The partition of files whose names do not tell it, by its key.")
@@ -83,30 +86,31 @@ def land(
         except storage_errors() as error:
             raise ValueError(
                 f"{staging.url}: cannot be written to ({type(error).__name__}: {why_of(error)}); expected"
-                " staging that this process may write; fix it, and land the files again"
+                " staging that this process may write; fix that, and land the files again"
             ) from None
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def run(
     retry: Annotated[bool, typer.Option("--retry", help="Also run again what has failed.")] = False,
     demo_destinations: DemoDestinations = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Take everything that has landed through the graph, without a daemon; what failed is told at the end.
+    """Take everything that has landed through the graph, once.
 
-    Ends with code 1 if anything failed, was refused, is held, or is ready and was not sent.
+    It needs no daemon; what failed is told at the end, each cause once. Ends with code 1 if anything failed,
+    was refused, is held, or is ready and was not sent.
     """
     with opened(project, data, demo_destinations, typed=False) as here:
         from sluicegate.cli.running import run_and_show, tell
 
         healthy = run_and_show(here.desk, out, retry=retry)
         tell(here.desk, out)
-    raise typer.Exit(0 if healthy else 1)
+    raise ended(not healthy)
 
 
-@app.command()
+@app.command(rich_help_panel=FIRST)
 def status(
     everything: Annotated[
         bool, typer.Option("--all", help="Every partition, not only the newest and the troubled.")
@@ -115,11 +119,13 @@ def status(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Show what needs somebody, then each source and export by partition: landed, validated, delivered, held.
+    """Show what needs attention, then each source and export.
 
-    It looks into staging, too, and says what is wrong there; it takes nothing in.
+    By partition: landed, validated, delivered, held. It looks into staging, too, and says what is wrong
+    there; it takes nothing in.
 
-    Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs somebody.
+    Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs
+    attention.
     """
     with opened(project, data, typed=False) as here:
         from sluicegate.cli.story import show_trouble, skipped_lines
@@ -139,16 +145,10 @@ def status(
         out.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
-Day = Annotated[
-    str | None,
-    typer.Option("--partition", help="The day, as 2022-10-05; none of a model that is not partitioned."),
-]
-
-
-@app.command()
-def gate(
+@app.command(rich_help_panel=FIRST)
+def why(
     export: Export,
-    partition: Day = None,
+    partition: SentPartition = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also each check that was asked for, a line each.")
     ] = False,
@@ -156,9 +156,9 @@ def gate(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Tell whether a partition of an export may go out: each reason why not, and below it what opens it.
+    """Tell why a partition of an export is held, and what to type.
 
-    Ends with code 1 if the gate is closed.
+    Each reason once, and below it what opens the gate. Ends with code 1 if the gate is closed.
     """
     with opened(project, data) as here:
         from sluicegate.cli.gates import gate_as_data, show_gate
@@ -170,94 +170,17 @@ def gate(
         print_json(gate_as_data(report, export))
     else:
         show_gate(report, export, out, everything=everything)
-    raise typer.Exit(0 if report.open else 1)
+    raise ended(not report.open)
 
 
-@app.command()
-def release(
-    export: Export,
-    reason: Annotated[str, typer.Option(help="Why it may go out although checks failed.")],
-    until: Annotated[str, typer.Option(help="When this ends if it was not used, as 2026-05-01T06:00 (UTC).")],
-    partition: Day = None,
-    check: Annotated[
-        list[str] | None,
-        typer.Option(help="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all failed, if none."),
-    ] = None,
-    through: Annotated[
-        bool,
-        typer.Option("--through", help="Also on what fails further down, on what is made of these data."),
-    ] = False,
-    by: By = None,
-    project: ProjectDir = None,
-    data: DataDir = None,
-) -> None:
-    """Break the glass: let one partition of one export pass on failed checks, once, on the record."""
-    with opened(project, data) as here:
-        from sluicegate.cli.gates import parse_until, show_release
-        from sluicegate.graph.releasing import Request
-        from sluicegate.graph.releasing import release as record_release
-        from sluicegate.operations.asking import key_to_send
-
-        key = key_to_send(here.site.target(export), partition)
-        request = Request(export, key, reason, account(by), parse_until(until), tuple(check or ()), through)
-        recorded = record_release(here.desk, request)
-    show_release(recorded, out)
-
-
-@app.command()
-def generate(
-    directory: Annotated[Path, typer.Argument(help="Where to write the feed.")],
-    start: Annotated[str, typer.Option(help="First day.")] = "2022-10-03",
-    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 4,
-    stores: Annotated[int, typer.Option(min=1, help="How many stores.")] = 60,
-    products: Annotated[int, typer.Option(min=1, help="How many products.")] = 300,
-    seed: Annotated[int, typer.Option(help="Another number makes another feed.")] = 1,
-    fault: Annotated[
-        list[str] | None, typer.Option(help="feed:day:fault, as inventory:2022-10-05:missing-stores.")
-    ] = None,
-    contacts: Annotated[
-        bool, typer.Option("--contacts", help="With made-up people who answer for the stores.")
-    ] = False,
-) -> None:
-    """Write a deterministic feed of the demo company, in the shape in which Iowa publishes it."""
-    with errors_told():
-        from sluicegate.demo.faults import Fault
-        from sluicegate.demo.generate import generate_feed
-
-        files = generate_feed(
-            directory,
-            start=date.fromisoformat(start),
-            days=days,
-            stores=stores,
-            products=products,
-            seed=seed,
-            faults=[Fault.parse(text) for text in fault or []],
-            contacts=contacts,
-        )
-    out.print(f"{len(files)} files in {directory}")
-
-
-@app.command()
-def docs(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin.
-
-    Beside them is lineage.html: where each column comes from and where it goes, of the project as it is.
-    """
-    with opened(project, data, typed=False) as here:
-        from sluicegate.cli.docs import build
-
-        path = build(here.settings, lambda text: err.print(text, style="yellow", markup=False))
-        out.print(str(path), soft_wrap=True)
-
-
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI, on loopback.")] = 3000,
     demo_destinations: DemoDestinations = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Start the UI and the daemon with its sensor; stops on Ctrl-C and on SIGTERM."""
+    """Start the UI, the daemon and the page; Ctrl-C stops them."""
     with opened(project, data, demo_destinations, typed=False) as here:
         from sluicegate.cli.serving import serve
 
@@ -265,26 +188,18 @@ def dev(
     sys.exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def ui(
     port: Annotated[int, typer.Option(help="Port of the UI, on loopback.")] = 3001,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Start the UI alone, read-only: for all who look, beside what the service runs."""
+    """Start the UI alone, read-only.
+
+    For all who look, beside what the service runs. Stops on Ctrl-C and on SIGTERM.
+    """
     with opened(project, data, typed=False) as here:
         from sluicegate.cli.serving import show
 
         code = show(here, port)
     sys.exit(code)
-
-
-@app.command()
-def demo(data: DataDir = None) -> None:
-    """Show the whole: four generated days, one of them broken, and its correction."""
-    with opened(None, data, typed=False) as here:
-        from sluicegate.cli.running import run_site
-        from sluicegate.demo.story import tell
-
-        healthy = tell(here.settings, out, run_site)
-    raise typer.Exit(0 if healthy else 1)

@@ -19,6 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sluicegate.cli.completion import exports
+from sluicegate.cli.exits import Code
 from sluicegate.core.collecting import collect_seldom, without_collecting
 from sluicegate.core.problems import ProjectChanged, ProjectError, did_you_mean
 
@@ -48,11 +50,18 @@ DemoDestinations = Annotated[
     bool,
     typer.Option(
         "--demo-destinations",
-        help="Start a Postgres and use a directory for connections that are not configured.",
+        help="For the demo company: a Postgres for `retailer_app`, a folder for `partner_drop`, where they"
+        " are not set.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, all of it, with keys that stay.")]
-Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")]
+Export = Annotated[str, typer.Argument(help="The export's name, as its file's.", autocompletion=exports)]
+SentPartition = Annotated[
+    str | None,
+    typer.Option(
+        "--partition", help="The partition, as 2022-10-05; none of a model that is not partitioned."
+    ),
+]
 By = Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")]
 
 
@@ -182,15 +191,23 @@ def opened(
 
             require_usable(settings)
         if demo_destinations:
+            from sluicegate.demo.destinations import PARTNER_DROP, RETAILER_APP, are_used_by
             from sluicegate.demo.destinations import demo_destinations as equipped
 
-            settings = stack.enter_context(equipped(settings))
+            if are_used_by(settings):
+                settings = stack.enter_context(equipped(settings))
+            else:
+                err.print(
+                    f"--demo-destinations does nothing here: no export of {settings.project_dir} has the"
+                    f" connection `{RETAILER_APP}` or `{PARTNER_DROP}`; set SLUICE_CONNECTION_<NAME>",
+                    style="yellow", markup=False,
+                )  # fmt: skip
         yield Opened(settings, stack)
 
 
 @contextmanager
 def errors_told(*, typed: bool = True) -> Generator[None]:
-    """Show what people can fix in its own words, and end with code 2, or 1 if a delivery did not come about.
+    """Show what people can fix in its own words, and end with code 2, or 1 if a delivery failed.
 
     `typed`: the command has arguments, so a ValueError is about them. In any other it is an error of ours,
     which keeps its stack of calls.
@@ -200,7 +217,7 @@ def errors_told(*, typed: bool = True) -> Generator[None]:
     except typer.Exit:
         raise
     except Exception as error:
-        code = 2 if typed and isinstance(error, ValueError) else _code(error)
+        code = Code.NOT_DONE if typed and isinstance(error, ValueError) else _code(error)
         if code is None:
             raise
         for said in error.told if isinstance(error, ProjectError) else [str(error)]:
@@ -217,7 +234,7 @@ def reason_of(error: Exception) -> str:
     return f"it ended with {type(error).__name__}; the command's log tells more"
 
 
-def _code(error: Exception) -> int | None:
+def _code(error: Exception) -> Code | None:
     """Return the exit code of an error that people can fix."""
     from sluicegate.core.settings import SettingsError
     from sluicegate.environments.record import NotUsable
@@ -231,8 +248,9 @@ def _code(error: Exception) -> int | None:
 
     refused = (ProjectError, ProjectChanged, SettingsError, RecordsTooNew, StateStoreUnavailable, NotUsable)
     if isinstance(error, (*refused, HalfRestored, JournalError)):
-        return 2
-    return 1 if isinstance(error, (*NOT_SENT, BackupError, NotPublished, LeaseTimeout)) else None
+        return Code.NOT_DONE
+    lost = isinstance(error, (*NOT_SENT, BackupError, NotPublished, LeaseTimeout))
+    return Code.ATTENTION if lost else None
 
 
 def account(by: str | None) -> str:

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from sluicegate.cli.opened import DataDir, Json, ProjectDir, err, opened, out, print_json, table
 
-app = typer.Typer(help="What ran, what was promised: as tables, as Parquet, as a source.")
+app = typer.Typer(help="What ran and what was promised: tables, Parquet, a source.")
 _SHOWN = 100
 
 
@@ -69,7 +69,7 @@ def publish(
         except storage_errors() as error:
             raise ValueError(
                 f"{area.url}: cannot be written to ({type(error).__name__}: {why_of(error)}); expected a"
-                " place that this process may read and write; fix it, then type the same again"
+                " place that this process may read and write; fix that, then type the same again"
             ) from None
         path = area.engine_path("*")[:-1] if area.local else area.url + "/"
     if as_json:

@@ -1,4 +1,4 @@
-"""`sluice page serve` and `sluice page write`: what is wrong, and each partition's way, for a browser."""
+"""`sluice page write …`: what is wrong, and each partition's way, for a browser."""
 
 import signal
 import threading
@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from sluicegate.cli.main import app
-from sluicegate.cli.opened import DataDir, ProjectDir, opened, out
+from sluicegate.cli.opened import DataDir, ProjectDir, err, opened, out
+
+app = typer.Typer(help="The page for a browser: serve it, write it; Data Docs.")
 
 
 @app.command()
@@ -72,7 +73,7 @@ def serve(
 
 
 @app.command()
-def page(
+def write(
     folder: Annotated[
         Path, typer.Option("--out", help="Folder of the pages; what this command wrote there goes.")
     ],
@@ -84,16 +85,29 @@ def page(
         from sluicegate.graph.step_log import reading as reading_dagster
         from sluicegate.page.pages import Pages
         from sluicegate.page.reading import Reading
-        from sluicegate.page.written import write
+        from sluicegate.page.written import write as write_pages
 
         read = Reading(here.settings)
         read.look()
         with reading_dagster(here.settings) as instance:
             pages = Pages(here.deployment, read, written=True, instance=instance)
             try:
-                count = write(pages, folder.resolve(), out.print)
+                count = write_pages(pages, folder.resolve(), out.print)
             except OSError as error:
                 raise ValueError(
                     f"{folder}: {error.strerror}; expected a folder that can be written to: --out"
                 ) from None
     out.print(f"{count} pages in {folder}: open {folder / 'index.html'}", soft_wrap=True)
+
+
+@app.command("data-docs")
+def data_docs(project: ProjectDir = None, data: DataDir = None) -> None:
+    """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin.
+
+    Beside them is lineage.html: where each column comes from and where it goes, of the project as it is.
+    """
+    with opened(project, data, typed=False) as here:
+        from sluicegate.cli.docs import build
+
+        path = build(here.settings, lambda text: err.print(text, style="yellow", markup=False))
+        out.print(str(path), soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sluicegate.cli.main import app
+from sluicegate.cli.environments import app
 from sluicegate.cli.opened import DataDir, ProjectDir, opened, out
 
 

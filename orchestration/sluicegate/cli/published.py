@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from sluicegate.cli.main import app
+from sluicegate.cli.environments import app
+from sluicegate.cli.exits import ended
 from sluicegate.cli.opened import DataDir, Json, ProjectDir, err, opened, out, print_json
 
 
@@ -39,4 +40,4 @@ def publish(
             err.print(f"{relation}: {why}", style="red", markup=False)
         said = f"{len(done.put)} partitions published, {len(done.taken_out)} taken out"
         out.print(f"{said}; catalogue {done.catalogue}" if done.catalogue else f"{said}; nothing has changed")
-    raise typer.Exit(1 if done.refused else 0)
+    raise ended(done.refused)

@@ -1,21 +1,25 @@
-"""`sluice source quarantine`, `sluice source replay` and `sluice backup restore`: rows that were not taken, and earlier drops."""
+"""`sluice source …`: rows that were not taken, and earlier drops."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from sluicegate.cli.main import app
-from sluicegate.cli.opened import DataDir, ProjectDir, opened, out, table
+from sluicegate.cli.completion import sources
+from sluicegate.cli.opened import DataDir, Json, ProjectDir, opened, out, print_json, table
 from sluicegate.core.partitions import as_option
 
 if TYPE_CHECKING:
     from sluicegate.ingestion.raw_table import BadRow
     from sluicegate.state.records import Drop
 
-Source = Annotated[str, typer.Argument(help="The source's name, as its contract says.")]
+app = typer.Typer(help="What came in: quarantined rows, fixed rows, earlier drops.")
+Source = Annotated[
+    str, typer.Argument(help="The source's name, as its contract says.", autocompletion=sources)
+]
 Partition = Annotated[
     str, typer.Option("--partition", help="The partition, as 2022-10-05; none for a snapshot.")
 ]
@@ -27,9 +31,10 @@ def quarantine(
     partition: Partition = "",
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the rows as they came in, unmasked, to this CSV file, to be mended."),
+        typer.Option(help="Write the rows as they came in, unmasked, to this CSV file, to be fixed."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
@@ -49,6 +54,9 @@ def quarantine(
 
         with here.deployment.warehouse.session() as session:
             found, total = bad_rows(session, contract, partition, rows)
+    if as_json:
+        print_json({"table": contract.quarantine, "total": total, "rows": [asdict(row) for row in found]})
+    else:
         _show(found, total, contract.quarantine)
 
 
@@ -56,13 +64,13 @@ def quarantine(
 def replay(
     source: Source,
     file: Annotated[
-        Path, typer.Argument(help="What `sluice source quarantine --export` wrote, mended.", exists=True)
+        Path, typer.Argument(help="What `sluice source quarantine --export` wrote, fixed.", exists=True)
     ],
     partition: Partition = "",
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Put mended rows in the place of quarantined ones: a new drop of the partition, judged as any is."""
+    """Put fixed rows in the place of quarantined ones: a new drop of the partition, judged as any is."""
     with opened(project, data) as here:
         from sluicegate.operations import mending
 
@@ -70,8 +78,15 @@ def replay(
         _registered(mending.replay(here.deployment, contract, mending.key_of(contract, partition), file))
 
 
-def take_back(source: str, drop: int, partition: str, project: Path | None, data: Path | None) -> None:
-    """Take a partition back to an earlier drop of it, from the originals: `sluice source restore SOURCE --drop`."""
+@app.command()
+def restore(
+    source: Source,
+    drop: Annotated[int, typer.Option(help="Which drop of the partition to take it back to, from 1.")],
+    partition: Partition = "",
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Take a partition of a source back to an earlier drop of it, from the originals: a new drop."""
     with opened(project, data) as here:
         from sluicegate.operations import mending
 

@@ -1,17 +1,27 @@
-"""`sluice table rerun`, `judge`, `outdated`: what people do about a gate that is closed."""
+"""`sluice table …`: what people do about a gate that is closed."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluicegate.cli.main import app
-from sluicegate.cli.opened import DataDir, DemoDestinations, ProjectDir, opened, out
+from sluicegate.cli.completion import tables
+from sluicegate.cli.exits import ended
+from sluicegate.cli.opened import (
+    DataDir,
+    DemoDestinations,
+    Json,
+    ProjectDir,
+    opened,
+    out,
+    print_json,
+)
 from sluicegate.core.partitions import place
 
 if TYPE_CHECKING:
     from sluicegate.graph.headless import JudgedCheck
 
+app = typer.Typer(help="Build a table's partitions again, or judge them again.")
 First = Annotated[str, typer.Option("--from", help="The first partition, as 2022-10-03.")]
 Last = Annotated[str, typer.Option("--to", help="The last partition; --from alone is one.")]
 _MOST_KEYS_SHOWN = 3
@@ -19,7 +29,9 @@ _MOST_KEYS_SHOWN = 3
 
 @app.command()
 def rerun(
-    table: Annotated[str, typer.Argument(help="The table, as staging.stg_sales.")] = "",
+    table: Annotated[
+        str, typer.Argument(help="The table, as staging.stg_sales.", autocompletion=tables)
+    ] = "",
     partition: Annotated[str, typer.Option(help="The partition; none for a table that is not cut.")] = "",
     first: First = "",
     last: Last = "",
@@ -52,17 +64,18 @@ def rerun(
 
         wanted = Wanted(table, partition, first, last, outdated)
         healthy = rerun_and_show(here.desk, wanted, out, only_say=dry_run)
-    raise typer.Exit(0 if healthy else 1)
+    raise ended(not healthy)
 
 
 @app.command()
 def judge(
-    table: Annotated[str, typer.Argument(help="The table, as staging.stg_sales.")],
+    table: Annotated[str, typer.Argument(help="The table, as staging.stg_sales.", autocompletion=tables)],
     first: First = "",
     last: Last = "",
     with_parents: Annotated[
         bool, typer.Option("--with-parents", help="Also all that it is made of, days of windows too.")
     ] = False,
+    as_json: Json = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
@@ -77,6 +90,22 @@ def judge(
         judged = judge_now(here.desk, table, first, last, with_parents=with_parents)
         ready = [row for row in status(here.site) if row.kind == "export" and row.standing is Standing.READY]
     failed = [item for item in judged.checks if not item.passed]
+    said_no = judged.failures or not judged.checks or any(item.blocking for item in failed)
+    if as_json:
+        print_json(
+            {
+                "checks": [
+                    {
+                        "table": item.relation, "partition": item.partition_key, "check": item.check,
+                        "passed": item.passed, "blocking": item.blocking, "summary": item.summary,
+                    }
+                    for item in judged.checks
+                ],
+                "failures": list(judged.failures),
+                "ready": [{"export": row.name, "partition": row.partition_key} for row in ready],
+            }
+        )  # fmt: skip
+        raise ended(said_no)
     for item in failed:
         where = place(item.relation, item.partition_key)
         style = "red" if item.blocking else "yellow"
@@ -91,8 +120,7 @@ def judge(
         out.print(f"ready to be sent: {names}{more}; `sluice run --retry` sends them", markup=False)
     if not judged.checks and not judged.failures:
         out.print("nothing of it is there to be judged; `sluice table rerun` builds it", style="red")
-    said_no = judged.failures or not judged.checks or any(item.blocking for item in failed)
-    raise typer.Exit(1 if said_no else 0)
+    raise ended(said_no)
 
 
 def _counted(checks: "Sequence[JudgedCheck]") -> str:
@@ -102,7 +130,7 @@ def _counted(checks: "Sequence[JudgedCheck]") -> str:
 
 
 @app.command()
-def outdated(project: ProjectDir = None, data: DataDir = None) -> None:
+def outdated(as_json: Json = False, project: ProjectDir = None, data: DataDir = None) -> None:
     """List what was built by older SQL than today's, or without a day that has come since.
 
     Ends with code 1 if there is any.
@@ -113,6 +141,16 @@ def outdated(project: ProjectDir = None, data: DataDir = None) -> None:
 
         found = outdated_of(here.site)
         lacking = built_without(here.site)
+    if as_json:
+        print_json(
+            {
+                "older_sql": [
+                    {"table": item.relation, "partitions": list(item.partition_keys)} for item in found
+                ],
+                "lacking": [str(lack) for lack in lacking],
+            }
+        )
+        raise ended(found or lacking)
     for item in found:
         out.print(f"{item.relation} {span_of(item.partition_keys)}: built by older SQL", markup=False)
     for lack in lacking:
@@ -121,4 +159,4 @@ def outdated(project: ProjectDir = None, data: DataDir = None) -> None:
         out.print("`sluice table rerun --outdated` builds them anew, after saying what that is")
     else:
         out.print(NOTHING_OUTDATED)
-    raise typer.Exit(1 if found or lacking else 0)
+    raise ended(found or lacking)

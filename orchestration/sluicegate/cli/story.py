@@ -1,6 +1,6 @@
-"""What needs somebody, as a person reads it: each cause once, what to do right below it, then what it holds.
+"""What needs attention, as a person reads it: each cause once, what to do right below it, then what it holds.
 
-Belongs here: putting partitions together by their cause. Does not belong here: what needs somebody
+Belongs here: putting partitions together by their cause. Does not belong here: what needs attention
 (`operations.status`), why a gate is closed (`gate.findings`).
 """
 

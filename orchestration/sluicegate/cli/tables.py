@@ -26,7 +26,7 @@ _NEWEST = 5
 def status_tables(rows: Sequence[Row], everything: bool) -> list[Table]:
     """Return a table for sources, for exports, and for fills if any: the newest and every troubled partition.
 
-    A line a partition: what needs somebody is told in full elsewhere. Exports without a connection are left
+    A line a partition: what needs attention is told in full elsewhere. Exports without a connection are left
     out, unless everything is asked for.
     """
     tables: list[Table] = []
@@ -36,7 +36,7 @@ def status_tables(rows: Sequence[Row], everything: bool) -> list[Table]:
             continue
         shown = of_kind if everything else _newest_and_troubled(of_kind)
         left_out = len(of_kind) - len(shown)
-        caption = f"{left_out} more partitions need nobody: --all shows them" if left_out else None
+        caption = f"{left_out} more partitions need no attention: --all shows them" if left_out else None
         tables.append(_table(f"{kind}s", shown, caption))
     return tables
 

@@ -56,6 +56,15 @@ def demo_destinations(settings: Settings, *, alone: bool = False) -> Generator[S
         server.cleanup()
 
 
+def are_used_by(settings: Settings) -> bool:
+    """Tell whether an export of the project names one of these connections."""
+    texts = (
+        file.read_text(encoding="utf-8", errors="replace")
+        for file in (settings.project_dir / "exports").rglob("*.y*ml")
+    )
+    return any(name in text for text in texts for name in (RETAILER_APP, PARTNER_DROP))
+
+
 def _environment(*, alone: bool) -> dict[str, str]:
     ours = {Settings.connection_variable(name) for name in (RETAILER_APP, PARTNER_DROP)}
     connections = Settings.connection_variable("")

@@ -50,9 +50,9 @@ def rows(settings: Settings) -> Iterator[dict[str, str]]:
             made, stands = None, str(error)
         yield {
             "environment": data_dir.name,
-            "made by": made.holder if made else "",
+            "made_by": made.holder if made else "",
             "days": f"{made.first} to {made.last}" if made else "",
-            "as of": made.catalogue if made else "",
+            "as_of": made.catalogue if made else "",
             "until": f"{made.expires_at:%Y-%m-%d}" if made else "",
             "stands": stands,
         }

@@ -1,4 +1,4 @@
-"""`sluice delivery redeliver`, in the process of the command: no table is built for it, so no run of the graph is."""
+"""`sluice delivery redeliver`, in the command's process: it builds no table, and is no run of the graph."""
 
 from collections.abc import Callable
 from datetime import datetime

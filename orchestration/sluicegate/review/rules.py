@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     @property
     def exit_code(self) -> int:
         """What the command ends with."""
-        return {"passed": 0, "refused": 1, "approval": 2}[self]
+        return {"passed": 0, "refused": 1, "approval": 3}[self]
 
 
 class Rule(StrEnum):

@@ -380,7 +380,7 @@ _ANSWERS = (
         "What is not sent although it is there: the gate or a limit holds it; of the project's exports.",
         (
             _EXPORT, _KEY_OF_PARTITION,
-            Column("held_by", _T, "`gate`, or `limit`: a person decides (`sluice delivery approve`, `reject`)."),
+            Column("held_by", _T, "`gate`, or `limit`: a person decides (`sluice delivery approve`)."),
             Column("held_at", _AT, "Since when."), _seconds("seconds", "How long that is."), _OWNER,
         ), "export partition_key held_by",
         lambda q: f"""select h.export, h.partition_key, h.held_by, h.held_at,

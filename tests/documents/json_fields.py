@@ -194,6 +194,21 @@ PRINTED: Mapping[str, Printed] = {
         }
     ),
     "incident list": Printed(_INCIDENT, many=True),
+    "explain": Printed(
+        {
+            "code": "The code, as SLU-D002.",
+            "title": "What is wrong.",
+            "area": "The page of the runbook.",
+            "runbook": "Where its entry is.",
+            "see": "How it shows.",
+            "why": "Where it comes from.",
+            "do": "What else to do; mostly empty.",
+            "click": "Where to click.",
+            "type": "What to type.",
+            "done": "How one sees that it is over.",
+        },
+        many=True,
+    ),
     "incident show": Printed(_INCIDENT),
     "incident mutes": Printed(
         {

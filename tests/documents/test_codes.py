@@ -142,7 +142,7 @@ def _lacks_code(call: ast.Call) -> bool:
     return False
 
 
-ROOMS = sorted({name.split("/")[1] for name in _MODULES if name.count("/") > 1})
+ROOMS = sorted({name.split("/")[2] for name in _MODULES if name.count("/") > 2})
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if room not in NOT_YET])

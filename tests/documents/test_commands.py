@@ -78,7 +78,7 @@ def test_the_help_begins_with_five_commands_and_fits_on_a_screen() -> None:
 
 def test_no_command_stands_beside_the_groups_that_is_of_one_thing() -> None:
     told = {path[0] for path in COMMANDS if len(path) == 1}
-    assert told == {"check", "land", "run", "status", "why", "dev", "ui", "ci", "impact", "demo"}
+    assert told == {"check", "land", "run", "status", "why", "dev", "ui", "ci", "impact", "demo", "explain"}
 
 
 def test_no_text_names_a_command_that_is_not_there() -> None:

@@ -18,7 +18,7 @@ from tests.prepared import copy_of
 from tests.typed import sluice_apart
 
 COMMANDS = commands()
-_CLI = REPOSITORY / "orchestration" / "cli"
+_CLI = REPOSITORY / "orchestration" / "sluicegate" / "cli"
 # Its `--json` is a file to write.
 _OF_A_FILE = {"ci"}
 # What makes a table in `cli/`, besides functions whose names end with `_table`.
@@ -76,6 +76,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "backup verify": ("{kept}",),
     "env publish": (),
     "ops publish": (),
+    "explain": (),
 }
 _PERHAPS = {"source quarantine", "delivery forget"}  # whose lists are empty here
 # By tests/contracts/test_diff.py and tests/environments/test_environments.py.

@@ -21,8 +21,8 @@ SAMPLES = {
     "what is another there": "differs",
 }
 PLAIN = (
-    "He amends it, on demand; a recommendation.", "another one", "`mending` is a module", "[said](fix.md)",
-    "https://example.com/fix", "as everybody knows", "he sees the end",
+    "He amends it, on demand; a recommendation.", "another one", "`mending` is a module", "[said](mend.md)",
+    "https://example.com/mend", "as everybody knows", "he sees the end",
 )  # fmt: skip
 
 
@@ -45,4 +45,4 @@ def test_every_word_of_the_list_has_a_sample() -> None:
 @pytest.mark.parametrize("text", PLAIN)
 def test_plain_words_are_left_alone(text: str) -> None:
     assert list(found_in("a.md", text)) == []
-    assert list(found_in("a.py", "mending = mending.fix\n")) == []
+    assert list(found_in("a.py", "mending = mending.mend\n")) == []

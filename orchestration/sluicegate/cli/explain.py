@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluicegate.cli.main import app
+from sluicegate.cli.main import BESIDE, app
 from sluicegate.cli.opened import Json, errors_told, out, print_json
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 
 
-@app.command()
+@app.command(rich_help_panel=BESIDE)
 def explain(
     code: Annotated[str | None, typer.Argument(help="The code at the end of an error, as SLU-D002.")] = None,
     json: Json = False,
 ) -> None:
-    """Tell what to click and to type about an error, by the code at its end; without one, list all codes."""
+    """Tell what to do about an error, by the code at its end; without one, list all codes."""
     from sluicegate.codes.reading import entries
 
     with errors_told():

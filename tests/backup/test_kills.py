@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(300 * KILLS)]
 COMMANDS = (
     ("status",), ("run",), ("land", "orders", "."), ("why", SHOP_ORDERS), ("delivery", "plan", SHOP_ORDERS),
     ("delivery", "reconcile", SHOP_ORDERS), ("delivery", "reconcile", "--restored"),
-    ("delivery", "resend", SHOP_ORDERS), ("delivery", "list",),
+    ("delivery", "resend", SHOP_ORDERS), ("delivery", "list"),
     ("delivery", "refusals", SHOP_ORDERS), ("delivery", "forget", "shop=a", "--reason", "r"),
     ("table", "judge", "staging.stg_orders"),
-    ("table", "rerun", "staging.stg_orders"), ("table", "outdated",), ("page", "data-docs",),
+    ("table", "rerun", "staging.stg_orders"), ("table", "outdated"), ("page", "data-docs"),
     ("dev",), ("backup", "create", "elsewhere"),
     ("source", "quarantine", "orders"), ("check",),
 )  # fmt: skip

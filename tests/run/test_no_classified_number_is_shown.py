@@ -183,7 +183,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
         printed |= {
             " ".join(command): "\n".join(map(str, sluice(company, *command)))
             for command in (
-                ("status",), ("page", "data-docs",), ("delivery", "list",),
+                ("status",), ("page", "data-docs"), ("delivery", "list"),
                 ("why", "exp_guests", "--partition", DAYS["fail_calc"]),
                 ("delivery", "plan", "exp_guests", "--partition", DAYS["sums"]),
                 ("delivery", "plan", "exp_guests", "--partition", DAYS["sums"], "--json"),

@@ -288,7 +288,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
                 (partial(sluice, company), ("source", "quarantine", "guests", "--rows", "100", "--json")),
                 (partial(sluice, company), ("table", "judge", "staging.stg_guests", "--from",
                                             DAYS["a data test does not convert a value"])),
-                (partial(sluice, company), ("page", "data-docs",)),
+                (partial(sluice, company), ("page", "data-docs")),
                 (partial(sluice, company), ("page", "write", "--out", str(folder / "data" / "page"))),
             )
         }  # fmt: skip

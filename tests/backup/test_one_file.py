@@ -24,19 +24,10 @@ COMMANDS = (
     ("table", "rerun", "staging.stg_orders", "--partition", MON),
     ("delivery", "resend", SHOP_ORDERS, *ONE_DAY),
     ("delivery", "redeliver", SHOP_ORDERS, *ONE_DAY, "--on", "{now}", "--reason", "a try"),
-    (
-        "delivery",
-        "list",
-    ),
+    ("delivery", "list"),
     ("delivery", "refusals", SHOP_ORDERS),
-    (
-        "table",
-        "outdated",
-    ),
-    (
-        "page",
-        "data-docs",
-    ),
+    ("table", "outdated"),
+    ("page", "data-docs"),
     ("source", "quarantine", "orders"),
     ("delivery", "forget", "shop=b", f"business_date={MON}", "--reason", "request 7"),
     ("backup", "create", "{backups}"),

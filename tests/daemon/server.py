@@ -131,7 +131,7 @@ class Server:
         inodes = {
             _link(descriptor).removeprefix("socket:[").removesuffix("]")
             for process in self.processes()
-            for descriptor in Path(f"/proc/{process}/fd").iterdir()
+            for descriptor in _descriptors(process)
         }
         found: set[tuple[str, int]] = set()
         for family, table in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
@@ -234,6 +234,13 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:  # it has ended since
         return b""
+
+
+def _descriptors(process: int) -> list[Path]:
+    try:
+        return [*Path(f"/proc/{process}/fd").iterdir()]
+    except OSError:
+        return []
 
 
 def _link(path: Path) -> str:

@@ -152,7 +152,10 @@ class Server:
         """Return when it holds; looked at whenever a file of the deployment or its container changes."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         folder = self.company.settings.data_dir.parent
-        for _ in watch(folder, watch_filter=None, debounce=100, rust_timeout=500, yield_on_timeout=True):
+        # Its processes write all the time, and each look asks them something: a few a second are enough.
+        for _ in watch(
+            folder, watch_filter=None, debounce=400, step=200, rust_timeout=500, yield_on_timeout=True
+        ):
             if condition():
                 return
             assert self.process is None or self.process.poll() is None, f"it has ended:\n{self.said()}"

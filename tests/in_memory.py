@@ -6,6 +6,7 @@ tenth of their time. Belongs here: the choice of the place. Does not belong here
 
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -17,8 +18,14 @@ _ENOUGH_BYTES = 12 * 2**30
 
 def keep_files_in_memory() -> None:
     """Have pytest make its temporary directories in memory, unless somebody says where they are to be."""
+    if (memory := place_in_memory()) is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+@cache
+def place_in_memory() -> Path | None:
+    """Return a folder whose files are in memory; None where there is none, or too little of it."""
     if not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK):
-        return
+        return None
     free = min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available)
-    if free >= _ENOUGH_BYTES:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+    return _MEMORY if free >= _ENOUGH_BYTES else None

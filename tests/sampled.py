@@ -4,8 +4,8 @@
 all processes of a run; its seed stands at the top of the output, and `PYTEST_SAMPLED_SEED` repeats it. All
 cases run with `SLUICE_TEST_KILLS=2` or more, as they do before a release.
 `stories(2)` of a file takes one in two of its tests, each of which is whole days of one mechanism.
-`part_of` draws from a list in the same way, for what a fixture prepares or a story goes through: what no test
-asks for need not be built.
+`part_of` and `some_of` draw from a list in the same way, for what a fixture prepares or a story goes through:
+what no test asks for need not be built.
 Belongs here: the choice. Does not: which test takes part, nor how many examples a generated test has.
 """
 
@@ -35,6 +35,11 @@ def part_of(name: str, cases: Sequence[_T], one_in: int, also: Container[_T] = (
         return list(cases)
     kept = _drawn(name, range(len(cases)), one_in)
     return [case for place, case in enumerate(cases) if place in kept or case in also]
+
+
+def some_of(name: str, cases: Sequence[_T], many: int) -> list[_T]:
+    """Return so many of these, or all where there are fewer, drawn for this run; `name` as in `part_of`."""
+    return _random(name).sample(cases, min(many, len(cases)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,7 +83,11 @@ def _one_in(item: pytest.Item, marker: str) -> int:
 
 
 def _drawn(name: str, cases: Sequence[_T], one_in: int) -> list[_T]:
-    return random.Random(f"{_seed()} {name}").sample(cases, -(-len(cases) // one_in))
+    return _random(name).sample(cases, -(-len(cases) // one_in))
+
+
+def _random(name: str) -> random.Random:
+    return random.Random(f"{_seed()} {name}")
 
 
 def _seed() -> str:

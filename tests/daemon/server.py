@@ -131,7 +131,7 @@ class Server:
         inodes = {
             _link(descriptor).removeprefix("socket:[").removesuffix("]")
             for process in self.processes()
-            for descriptor in Path(f"/proc/{process}/fd").iterdir()
+            for descriptor in _descriptors(process)
         }
         found: set[tuple[str, int]] = set()
         for family, table in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
@@ -152,7 +152,10 @@ class Server:
         """Return when it holds; looked at whenever a file of the deployment or its container changes."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         folder = self.company.settings.data_dir.parent
-        for _ in watch(folder, watch_filter=None, debounce=100, rust_timeout=500, yield_on_timeout=True):
+        # Its processes write all the time, and each look asks them something: a few a second are enough.
+        for _ in watch(
+            folder, watch_filter=None, debounce=400, step=200, rust_timeout=500, yield_on_timeout=True
+        ):
             if condition():
                 return
             assert self.process is None or self.process.poll() is None, f"it has ended:\n{self.said()}"
@@ -234,6 +237,13 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:  # it has ended since
         return b""
+
+
+def _descriptors(process: int) -> list[Path]:
+    try:
+        return [*Path(f"/proc/{process}/fd").iterdir()]
+    except OSError:
+        return []
 
 
 def _link(path: Path) -> str:

@@ -7,7 +7,6 @@ here: kills at any moment (`test_kills`), what may still be sent by a process th
 """
 
 import os
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -20,6 +19,8 @@ from sluicegate.core.ranges import common, joined, without
 from sluicegate.destinations.base import Mode
 from sluicegate.destinations.batches import BatchDestination
 from sluicegate.state.deliveries import Deliveries
+
+from tests.sampled import some_of
 
 from .cases import Case, each
 from .deliveries import Sender
@@ -99,9 +100,9 @@ def gone_at(name: str, after: int, side: str) -> Callable[..., Any]:
 @each(*Mode)
 @pytest.mark.sampled(12)
 def test_a_newer_plan_finds_what_may_have_left_and_no_more(
-    days: Days, mode: Mode, monkeypatch: pytest.MonkeyPatch
+    days: Days, mode: Mode, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended, steps = 0, random.sample(STEPS, min(SOME, len(STEPS)))
+    ended, steps = 0, some_of(request.node.name, STEPS, SOME)
     for name, after, side in steps:
         day, first = days.next()
         # What the scope holds already; an empty one is replaced whole.

@@ -5,18 +5,15 @@ Belongs here: the project directory, data directories and databases. Does not: w
 
 import re
 import shutil
-import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
 from sluicegate.core.settings import REPOSITORY, Settings
 
 from tests.company import BAKERY, NO_WAIT, Company
 from tests.gate.edits import append, replace, write
-from tests.prepared import take_over
+from tests.prepared import database, name_of, take_over
 
 STUCK_GAUGE = 350  # mm: the exports' own suites refuse it, and no table before them does
 BAKERYS = ("SHOP_SCREENS", "MILLER")
@@ -110,30 +107,19 @@ def deployed(
 
     `connections` are the names of its database and of its container.
     """
-    name = f"gate_{uuid.uuid4().hex[:12]}"
-    create = sql.SQL("create database {}").format(sql.Identifier(name))
-    if copy_of is not None:
-        create += sql.SQL(" template {}").format(sql.Identifier(_database_of(copy_of)))
-    with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute(create)
-    url, container = postgres_url.replace("/postgres?", f"/{name}?"), folder / "container"
-    environ = NO_WAIT | {
-        f"SLUICE_CONNECTION_{name}": place
-        for name, place in zip(connections, (url, str(container)), strict=True)
-    }
-    company = Company(Settings.load(environ, project_dir=project, data_dir=folder / "data"), url, container)
-    if copy_of is not None:
-        shutil.copytree(copy_of.settings.data_dir, company.settings.data_dir)
-        if copy_of.container.exists():
-            shutil.copytree(copy_of.container, container)
-        take_over(company.settings)
-    yield company
-    company.deployment.store.close()
-    with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
-def _database_of(company: Company) -> str:
-    found = re.search(r"/(gate_\w+)\?", company.postgres_url)
-    assert found is not None
-    return found[1]
+    template = None if copy_of is None else name_of(copy_of.postgres_url)
+    with database(postgres_url, template) as url:
+        container = folder / "container"
+        environ = NO_WAIT | {
+            f"SLUICE_CONNECTION_{name}": place
+            for name, place in zip(connections, (url, str(container)), strict=True)
+        }
+        settings = Settings.load(environ, project_dir=project, data_dir=folder / "data")
+        company = Company(settings, url, container)
+        if copy_of is not None:
+            shutil.copytree(copy_of.settings.data_dir, settings.data_dir)
+            if copy_of.container.exists():
+                shutil.copytree(copy_of.container, container)
+            take_over(settings)
+        yield company
+        company.deployment.store.close()

@@ -15,18 +15,17 @@ import psycopg
 import pytest
 from sluicegate.areas import Area
 from sluicegate.core.partitions import SNAPSHOT_PARTITION
-from sluicegate.core.settings import REPOSITORY
 from sluicegate.demo.faults import Fault
 from sluicegate.demo.generate import generate_feed
 from sluicegate.ingestion.landing import land
 
 from tests.company import Company, failures, held, runs
 from tests.gate.deployments import deployed
+from tests.market import APP, MESSAGES, PARTNER, market_with
 
 pytestmark = pytest.mark.long
 START, SOUND, BROKEN = date(2022, 10, 5), "2022-10-05", "2022-10-06"
 CONNECTIONS = ("RETAILER_APP", "PARTNER_DROP")
-APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,9 @@ def sound_day(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
     """A delivered day; not for tests, which get a copy."""
     folder = tmp_path_factory.mktemp("market")
     generate_feed(folder / "feed", start=START, days=2, stores=60, products=300, seed=1)
-    with deployed(REPOSITORY, folder, postgres_url, connections=CONNECTIONS) as company:
+    # One of them has no connection.
+    project = market_with(folder / "project", APP, PARTNER, MESSAGES)
+    with deployed(project, folder, postgres_url, connections=CONNECTIONS) as company:
         market = Market(company, folder / "feed")
         for snapshot in ("stores", "products"):
             market.land(snapshot, SNAPSHOT_PARTITION)
@@ -70,7 +71,8 @@ def sound_day(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
 
 @pytest.fixture
 def market(tmp_path: Path, postgres_url: str, sound_day: Market) -> Iterator[Market]:
-    copied = deployed(REPOSITORY, tmp_path, postgres_url, sound_day.company, CONNECTIONS)
+    project = sound_day.company.settings.project_dir
+    copied = deployed(project, tmp_path, postgres_url, sound_day.company, CONNECTIONS)
     with copied as company:
         yield Market(company, sound_day.feed)
 
@@ -144,7 +146,7 @@ def test_the_day_is_held_and_told(market: Market, tmp_path: Path, accident: Acci
         market.land(source, BROKEN, broken)
     events = company.run()
     assert market.delivered() == before
-    # Those without a connection, too: whether a day is good does not depend on where it would go.
+    # That without a connection, too: whether a day is good does not depend on where it would go.
     assert sorted(held(events)) == sorted((name, BROKEN) for name in company.project.exports)
     for export in (APP, PARTNER):
         passed, told = company.check_results(f"delivered/{export}", "gate")[BROKEN]

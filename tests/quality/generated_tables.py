@@ -1,12 +1,13 @@
 """Generated tables, the same in DuckDB and in pandas, and Great Expectations' own pandas engine on them."""
 
+import inspect
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import duckdb
@@ -137,7 +138,11 @@ def _answer(item: Any) -> Answer:
 @cache
 def _pandas_engine() -> tuple[Any, Any]:
     import great_expectations as gx
+    from great_expectations import util
 
+    # For each decimal it looks who has called, by file and function. The lines of code beside them, which it
+    # does not read, are sought in all modules of the process: half of the time that an answer takes.
+    setattr(util, "stack", partial(inspect.stack, 0))  # noqa: B010
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context: Any = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}

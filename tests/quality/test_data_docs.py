@@ -254,6 +254,8 @@ def test_what_is_served_is_of_the_newest_results_and_of_the_project_as_it_is_now
     """One story: the site is made by a process of its own, which takes seconds to start."""
     company = Company(settings, "", tmp_path).with_own_project()
     settings = company.settings
+    # Its process has nothing to parse, which would take longer than all else here.
+    assert company.project.exports
     export = settings.project_dir / "exports/exp_shop_orders.yml"
     keep(settings, ORDERS, MON, FAILED)
     with serving(settings) as server:

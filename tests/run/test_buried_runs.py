@@ -126,7 +126,7 @@ def until(condition: Callable[[], bool], child: "subprocess.Popen[str]") -> None
     while not condition():
         assert child.poll() is None, child.communicate()
         assert time.monotonic() < deadline
-        pause.wait(0.02)
+        pause.wait(0.1)
 
 
 def here(command: Sequence[str]) -> list[str]:
@@ -148,22 +148,22 @@ def in_its_first_step(company: Company, place: Callable[[Sequence[str]], list[st
     with (
         subprocess.Popen(command, env=environ, stdout=pipe, stderr=pipe, text=True) as child,
         psycopg.connect(company.postgres_url) as ours,
+        open_instance(company.settings) as instance,
     ):
         try:
-            until(lambda: bool(under_way(company)), child)
+            until(lambda: bool(under_way(company, instance)), child)
             ours.execute("lock table drops in access exclusive mode")
             waiting = "select 1 from pg_locks where relation = 'drops'::regclass and not granted"
             until(lambda: ours.execute(waiting).fetchone() is not None, child)
-            [run_id] = under_way(company)
+            [run_id] = under_way(company, instance)
             yield Waiting(child, run_id, ours.rollback)
         finally:
             child.kill()
 
 
-def under_way(company: Company) -> list[str]:
+def under_way(company: Company, instance: dg.DagsterInstance) -> list[str]:
     """Return the ids of Tuesday's runs that have a lease."""
-    with open_instance(company.settings) as instance:
-        runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": TUE}))
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": TUE}))
     leases = company.deployment.store.leases
     return [run.run_id for run in runs if leases.standing(run_name(run.run_id)) is not None]
 

@@ -66,7 +66,7 @@ def waiting_child(
                 while ours.execute("select 1 from pg_locks where not granted").fetchone() is None:
                     assert child.poll() is None, child.communicate()
                     assert time.monotonic() < deadline
-                    pause.wait(0.02)
+                    pause.wait(0.1)
                 try:
                     meanwhile()
                 finally:

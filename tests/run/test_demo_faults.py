@@ -12,17 +12,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sluicegate.core.settings import REPOSITORY, Settings
+from sluicegate.core.settings import Settings
 from sluicegate.demo.faults import Fault
 from sluicegate.demo.generate import generate_feed
 
 from tests.company import NO_WAIT, Company
+from tests.market import APP, PARTNER, market_with
 from tests.sampled import part_of
 from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 START = date(2024, 3, 4)  # a Monday: a Sunday has no sales, and waits for the next drop
-APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
 # A day each, in the order of the days; the first day is sound, as some faults show beside what was before.
 FAULTS: list[str] = part_of(
     "the demo's faults",
@@ -72,7 +72,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterato
         "SLUICE_CONNECTION_PARTNER_DROP": str(container),
         **NO_WAIT,
     }
-    settings = Settings.load(environ, project_dir=REPOSITORY, data_dir=folder / "data")
+    project = market_with(folder / "project", APP, PARTNER)
+    settings = Settings.load(environ, project_dir=project, data_dir=folder / "data")
     made = Demo(Company(settings, url, container), folder / "broken", folder / "sound")
     faults = [Fault.parse(f"inventory:{day_of(name)}:{name}") for name in FAULTS]
     for feed, wrong in ((made.broken, faults), (made.sound, [])):

@@ -179,7 +179,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
         for kind, day in DAYS.items():
             row = f"{day}-1,{day},zq{day}@example.org,{PHONES[kind]},{BORN[kind]},{kind}"
             company.land("guests", day, f"{HEADER}\n{row}\n")
-        printed = {"run": "\n".join(map(str, company.process("run")))}
+        printed = {"run": "\n".join(map(str, sluice(company, "run")))}
         printed |= {
             " ".join(command): "\n".join(map(str, sluice(company, *command)))
             for command in (

@@ -8,6 +8,7 @@ import pytest
 from sluicegate.state.store import StateStore
 
 from tests.company import BAKERY
+from tests.prepared import database
 from tests.zones import in_zone
 
 Edit = Callable[[str, str, str], None]
@@ -42,11 +43,17 @@ def edit(folder: Path) -> Edit:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
-def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a state store may be made: an SQLite file, and a database of the real Postgres."""
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a state store may be opened: an SQLite file, and a database of the real Postgres.
+
+    The tables are in the database already: to make them takes longer than most tests of what is in them.
+    """
     if request.param == "postgres":
-        return str(request.getfixturevalue("database_url"))
-    return f"sqlite:///{tmp_path / 'state.db'}"
+        server, empty = map(request.getfixturevalue, ("postgres_url", "empty_records"))
+        with database(server, empty) as url:
+            yield url
+    else:
+        yield f"sqlite:///{tmp_path / 'state.db'}"
 
 
 @pytest.fixture

@@ -70,6 +70,17 @@ def test_what_a_fixture_prepares_is_drawn_with_what_others_need(monkeypatch: pyt
     assert sampled.part_of("ways", TABLE, one_in=5) == [*TABLE]
 
 
+def test_some_are_drawn_by_the_seed_and_all_where_there_are_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = sampled.some_of("steps", TABLE, 3)
+    assert len({*first}) == 3
+    assert sampled.some_of("steps", TABLE, 3) == first
+    others = [sampled.some_of(f"steps {number}", TABLE, 3) for number in range(9)]
+    monkeypatch.setenv("PYTEST_SAMPLED_SEED", "2")
+    others.append(sampled.some_of("steps", TABLE, 3))
+    assert any(other != first for other in others[:-1])
+    assert {*sampled.some_of("steps", TABLE, 99)} == {*TABLE}
+
+
 def test_one_case_by_its_name_and_all_by_a_variable(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

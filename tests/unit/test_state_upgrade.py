@@ -1,6 +1,7 @@
 """A state store that an earlier version made: it keeps what it knows, and gets what has come since."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -27,6 +28,14 @@ values ('one', 'exp_orders', '2024-01-01', 'v1', 'd', 3, 'shard', 'acknowledged'
     '2024-01-02 03:04:05.000000', '2024-01-02 03:04:06.000000')
 """
 PROCESSES = 4
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where no state store has been yet."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("database_url"))
+    return f"sqlite:///{tmp_path / 'state.db'}"
 
 
 @pytest.fixture

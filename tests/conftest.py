@@ -6,6 +6,7 @@ Belongs here: what tests of several folders need. Does not: any expectation.
 import gc
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from dbt_common.tests import enable_test_caching
 
+from orchestration.cli.progress import Lines
 from orchestration.core.collecting import collect_seldom
 from orchestration.core.secrets import redaction
 from orchestration.core.settings import Settings
@@ -41,6 +43,8 @@ enable_test_caching()
 lend_what_was_found()
 lend_what_was_parsed()
 keep_files_in_memory()
+# A slow machine prints the same: what a log is told every ten seconds has tests of its own.
+Lines.first = threading.TIMEOUT_MAX
 
 
 @pytest.fixture(autouse=True)

@@ -25,9 +25,11 @@ from orchestration.cli.opened import (
     out,
     print_json,
 )
+from orchestration.cli.progress import Watched
 from orchestration.core.problems import ProjectError
 
 app = typer.Typer(
+    cls=Watched,
     name="sluice",
     help="One Dagster asset graph, from landed file to destination."
     " Exit codes: 0 all is well, 1 somebody is needed, 2 it could not be asked so.",

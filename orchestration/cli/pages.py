@@ -11,6 +11,7 @@ import typer
 
 from orchestration.cli.main import app
 from orchestration.cli.opened import DataDir, ProjectDir, opened, out
+from orchestration.core.progress import unseen
 
 
 @app.command()
@@ -66,7 +67,7 @@ def serve(
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        with server.serving():
+        with unseen(), server.serving():
             out.print(f"page: {url or server.url}  stop: Ctrl-C", soft_wrap=True)
             stopped.wait()
 

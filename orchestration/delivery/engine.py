@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from orchestration.core.progress import step
 from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, told_as_sent, under_lease
 from orchestration.delivery.restored import require_reconciled, settle
 from orchestration.delivery.sendable import presented, refuse_inexact, sendable
@@ -171,7 +172,8 @@ class DeliveryEngine:
             if plan.status is not DeliveryStatus.SENDING:
                 refuse_inexact(self.destination, shown, journal, order.hidden)
         self.ledger.sending(plan)
-        receipt = self._sent(shard, journal)
+        with step("sending", pending, "rows") as journal.under_way:
+            receipt = self._sent(shard, journal)
         left = journal.pending()
         if left:
             raise DeliveryError(

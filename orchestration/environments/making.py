@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from filelock import FileLock, Timeout
 
 from orchestration.areas import Area
+from orchestration.core.progress import each
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.environments.inheriting import inherited, standing
@@ -153,7 +154,7 @@ def _fill(
         deployment.store.inherit(inherited(catalogue, keys, now, project.identity.digest))
         views, versions, types = list[tuple[Relation, str]](), list[Version](), _types(project)
         with deployment.warehouse_showing(shelf.area).session() as session:
-            for name, wanted in keys.items():
+            for name, wanted in each("showing tables", keys.items(), "tables", lambda one: one[0]):
                 relation, table = project.lineage.tables[name].relation, catalogue.tables[name]
                 path = shelf.scan_path(table.location)
                 views.append((relation, view_of(session, table, path, wanted, types.get(name, {}))))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
+from orchestration.core.progress import Step
 from orchestration.core.ranges import Ranges, common, joined, without
 from orchestration.destinations.base import DeliveryError, Refused
 from orchestration.state.deliveries import Deliveries
@@ -79,6 +80,7 @@ class StoreJournal:
         self._sending = sending
         # Senders of one process wait here for each other: for a database's lock SQLite sleeps, and too long.
         self._writing = Lock()
+        self.under_way = Step("sending")
 
     def pending(self) -> Sequence[tuple[int, int]]:
         """Return the half-open ranges of rows that are not settled, ascending."""
@@ -99,6 +101,7 @@ class StoreJournal:
         told = [(item.row, item.code, item.said[:_LONGEST_WORDS]) for item in refused]
         with under_lease(), self._writing:
             self._deliveries.acknowledge(self._id, first, end, told, self._token, note, self._sending)
+            self.under_way.add(end - first)
 
     def finishes(self) -> bool:
         """Return whether what a full shard does not have is to go."""

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from orchestration.core.environments import made_from
+from orchestration.core.progress import each
 from orchestration.core.settings import Settings
 from orchestration.destinations.registry import destination_types
 from orchestration.operations.backup.agreement import disagreements
@@ -149,7 +150,7 @@ class _Taken:
         """Take the files below a folder as they are now; those that went since an earlier call go."""
         there: set[tuple[str, str]] = set()
         copied = 0
-        for path in files_below(root, NOT_KEPT.get(part, ())):
+        for path in each(f"copying {part}", list(files_below(root, NOT_KEPT.get(part, ()))), "files"):
             name = (part, path.relative_to(root).as_posix())
             try:
                 file, new = self._file(name, path)

@@ -65,7 +65,7 @@ def main() -> None:
         own_peak = peak_of_children_mb()
         first = load(company, data)
         warm = min(load(company, data) for _ in range(3))
-        model = company / "dbt_project/models/exp_7.sql"
+        model = company / f"dbt_project/models/exp_{options.models - 1}.sql"
         model.write_text(model.read_text().replace("id, amount", "abs(id) as id, amount"))
         changed = load(company, data)
         export = company / "dbt_project/models/_models.yml"

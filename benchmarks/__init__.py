@@ -1,7 +1,8 @@
 """Measurements beside the bare engine and the peer, in one run, as ratios.
 
 Belongs here: programs that print a table of figures. Does not belong here: assertions on time, which on
-a busy machine say nothing. `make bench` runs them all; `python -m benchmarks.graph_load` runs one.
+a busy machine say nothing. `make bench` runs them all; `python -m benchmarks graph_load` runs one, `--list`
+says which there are.
 """
 
 import os

@@ -17,6 +17,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from benchmarks.measuring import Side, show
+
+GOAL = "1.3 x binding alone"
+SMALLEST = ("--models", "12", "--rounds", "1")
 SOURCES, WIDTH = 200, 20
 # What is generated is told as JSON: {schema.name: {column: type}} of sources, {schema.name: SQL} of models.
 TYPES = ("varchar", "integer", "date", "decimal(12,2)", "timestamp", "boolean")
@@ -65,7 +69,7 @@ else:
     graph = ColumnGraph(bound.origins.values())
     ways = [graph.above(place) for place in graph.fields()]
     made = time.process_time() - began
-    print(kept, made, len(graph.tables), 0)
+    print(kept, made, len(graph.tables), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 SQLGLOT = """
 import json, resource, sys, time
@@ -229,17 +233,16 @@ def main() -> None:
         told, data = f"{folder}/told.json", f"{folder}/data"
         Path(told).write_text(json.dumps(generate(options.models)))
         whole, walk, columns, memory = measure(BOUND, told, data, "changed", rounds=options.rounds)
-        kept, made, _, _ = measure(BOUND, told, data, "warm", rounds=options.rounds)
+        kept, made, _, warm_memory = measure(BOUND, told, data, "warm", rounds=options.rounds)
         size = Path(data, "dbt/target/bound.json").stat().st_size
         peer, _, peer_columns, peer_memory = measure(SQLGLOT, told, rounds=1)
-    print(f"{options.models} models, {columns:.0f} columns")
-    print(f"bound alone            {whole - walk:6.2f} s   1.00 x")
-    print(f"bound and walked       {whole:6.2f} s   {whole / (whole - walk):4.2f} x  {memory:5.0f} MB")
-    print(f"  of it the walk       {walk:6.2f} s")
-    print(f"sqlglot                {peer:6.2f} s   {peer / walk:4.2f} x the walk  {peer_memory:5.0f} MB"
-          f"  ({peer_columns:.0f} columns)")  # fmt: skip
-    print(f"warm: kept read        {kept:6.2f} s   {size / 1e6:.1f} MB")
-    print(f"warm: the graph        {made:6.2f} s")
+    sides = [
+        Side("bound alone", whole - walk, memory, "the peak is of both"),
+        Side("bound and walked", whole, memory, f"{walk:.2f} s of it the walk"),
+        Side("sqlglot", peer, peer_memory, f"{peer / walk:.2f} x the walk, {peer_columns:.0f} columns"),
+        Side("warm", kept + made, warm_memory, f"{kept:.2f} s to read {size / 1e6:.1f} MB"),
+    ]
+    show(f"{options.models} models, {columns:.0f} columns, by processor", "s", sides, GOAL)
     print(json.dumps({"whole_s": round(whole, 2), "walk_s": round(walk, 2), "warm_s": round(kept + made, 3)}))
 
 

@@ -14,6 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring import Side, show
+
+GOAL = "2 x bare dbt and Dagster"
+SMALLEST = ("--days", "4")
 MEASURED = """
 import gc, json, resource, statistics, sys, time
 from datetime import date, timedelta
@@ -127,8 +131,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         ours, bare = (measure(program, Path(name), options.days) for program in (OURS, BARE))
     ratio = ours["seconds"] / bare["seconds"]
-    for said, figures in (("bare dbt and Dagster", bare), ("a day of the demo", ours)):
-        print(f"{said:22}{figures['seconds']:6.2f} s of processor {figures['peak_mb']:6,.0f} MB")
+    sides = [
+        Side(said, figures["seconds"], figures["peak_mb"])
+        for said, figures in (("bare dbt and Dagster", bare), ("a day of the demo", ours))
+    ]
+    show("a day in a process that has run days before, by processor", "s", sides, GOAL)
     print(
         json.dumps({"ratio": round(ratio, 2), "cpu_s": round(ours["seconds"], 2), "peak_mb": ours["peak_mb"]})
     )

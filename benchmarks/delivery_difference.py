@@ -13,26 +13,23 @@ included.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from typing import Any
 
-# The share of keys that a round changes: those whose id leaves the round's number.
-EVERY = 1000
+from benchmarks.generated_items import EVERY
+from benchmarks.measuring import Side, show
+
+GOAL = "1.5 x one bare join of keys and hashes"
+SMALLEST = ("--keys", "2000", "--rounds", "1", "--deliveries", "1")
 GENERATE = """
 import duckdb, sys
+from benchmarks.generated_items import items
 folder, keys = sys.argv[1], int(sys.argv[2])
 with duckdb.connect(folder + "/warehouse.duckdb") as connection:
     connection.execute("set memory_limit = '2GB'; set enable_progress_bar = false")
-    connection.execute(f'''create table items as select range as id,
-        'name ' || range * 7919 % 1000003 as name,
-        cast(range * 31 % 10000 / 100 as decimal(12, 2)) as amount,
-        date '2024-01-01' + cast(range % 365 as integer) as day,
-        cast(range % 97 as integer) as quantity,
-        case when range % 3 = 0 then 'x' else 'yy' end as kind
-        from range({keys})''')
+    connection.execute(f"create table items as {items(keys)}")
 """
 MEASURED = """
 import json, resource, sys, time
@@ -168,15 +165,13 @@ def compare(arguments: tuple[object, ...], rounds: int) -> dict[str, Any]:
     for _ in range(rounds):
         taken["bare"].append(run(MEASURED + BARE, *arguments))
         taken["ours"].append(run(MEASURED + OURS, *arguments))
-    print(f"{arguments[1]:,} keys, 6 columns, a thousandth changed; load {os.getloadavg()[0]:.1f}")
     bare, ours = (min(taken[name], key=lambda found: found["seconds"]) for name in ("bare", "ours"))
     cpu = {name: min(found["cpu"] for found in taken[name]) for name in taken}
-    for label, name, found in (("bare join", "bare", bare), ("the platform", "ours", ours)):
-        print(
-            f"{label:12}  {found['seconds']:6.2f} s {found['peak_mb']:7,.0f} MB"
-            f"  {found['seconds'] / bare['seconds']:5.2f} x   processor {cpu[name]:.2f} s,"
-            f" {cpu[name] / cpu['bare']:.2f} x"
-        )
+    sides = [
+        Side(label, cpu[name], found["peak_mb"], f"{found['seconds']:.2f} s of wall")
+        for label, name, found in (("bare join", "bare", bare), ("the platform", "ours", ours))
+    ]
+    show(f"{arguments[1]:,} keys, 6 columns, a thousandth changed, by processor", "s", sides, GOAL)
     return {
         "ratio": round(ours["seconds"] / bare["seconds"], 3),
         "ratio_by_cpu": round(cpu["ours"] / cpu["bare"], 3),

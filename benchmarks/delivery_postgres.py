@@ -29,6 +29,10 @@ import psutil
 import psycopg
 import yaml
 
+from benchmarks.measuring import Side, show
+
+GOAL = "1.0 x bare ADBC that merges"
+SMALLEST = ("--rows", "1000", "--rounds", "1", "--skip-drt", "--order", "key")
 DRT = "drt-core[duckdb,postgres]==1.2.1"
 DRT_ROWS = 30_000
 ORDERS = {"key": "id", "mixed": "hash(id)"}
@@ -297,17 +301,16 @@ def compare(server: Server, folder: Path, rows: int, rounds: int, order: str) ->
         for name, program in (("bare", BARE), ("ours", OURS)):
             found = deliver_twice(program, server, warehouse, f"{name}_{order}_{number}", rows)
             taken[name].append(found)
-    print(
-        f"\n{rows:,} rows of 6 columns, half of them updates, order: {order}; load {os.getloadavg()[0]:.1f}"
-    )
     bare, ours = (_median(taken[name]) for name in ("bare", "ours"))
     spent = {name: median(found["cpu"] for found in taken[name]) for name in taken}
-    for label, found, name in (("bare ADBC", bare, "bare"), ("the platform", ours, "ours")):
-        rate = bare["seconds"] / found["seconds"]
-        print(
-            f"{label:12}  {rows / found['seconds']:9,.0f} rows/s    {rate:.2f} x"
-            f"   {found['seconds']:.2f} s, processor {spent[name]:.2f} s, {found['peak_mb']:,.0f} MB"
+    sides = [
+        Side(
+            label, found["seconds"], found["peak_mb"],
+            f"{rows / found['seconds']:,.0f} rows/s; with the server {spent[name]:.2f} s of processor",
         )
+        for label, found, name in (("bare ADBC", bare, "bare"), ("the platform", ours, "ours"))
+    ]  # fmt: skip
+    show(f"{rows:,} rows of 6 columns, half of them updates, order: {order}", "s", sides, GOAL)
     phases = ", ".join(f"{name} {took:.2f}" for name, took in ours["phases"].items())
     print(f"the platform's seconds: {phases}", flush=True)
     return {

@@ -30,10 +30,13 @@ from sluicegate.destinations.braze import BrazeDestination
 from sluicegate.destinations.registry import destination_types
 from sluicegate.state.store import StateStore
 
+from benchmarks.measuring import Side, peak_mb, show
 from tests.doubles.braze import API_KEY
 from tests.doubles.hubspot import TOKEN
 from tests.doubles.salesforce import CLIENT_ID, CLIENT_SECRET
 
+GOAL = "95 % of the rate that is allowed, 1.05 x"
+SMALLEST = ("--vendor", "webhook", "--windows", "1")
 WEBHOOK_SECRET = "a secret of ours"
 # What Salesforce publishes for 24 hours, as a rate. A job has 20,000 rows here, a fifth of the usual, and is
 # first asked about after a fifth of the usual 2 s.
@@ -92,8 +95,9 @@ with serve(timed) as address:
     sys.stdin.read()
 rows = double.table if name == "salesforce" else double
 received = double.taken if name == "webhook" else rows.rows
-print(json.dumps({"taken": len(taken), "seconds": taken[-1] - taken[0], "rows": received,
-                  "twice": rows.twice}))
+import resource
+print(json.dumps({"taken": len(taken), "seconds": taken[-1] - taken[0], "rows": received, "twice": rows.twice,
+                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
 
 
@@ -192,7 +196,7 @@ def deliver(vendor: Vendor, address: str, rows: int, folder: Path) -> int:
 
 
 def measure(vendor: Vendor, windows: int) -> dict[str, Any]:
-    """Send for so many windows of the vendor's rate; print a line."""
+    """Send for so many windows of the vendor's rate; print a table."""
     rows = vendor.batch_rows * (windows * vendor.allowed.requests + 1)
     ideal = windows * vendor.allowed.seconds
     if vendor.name == "salesforce":
@@ -202,16 +206,16 @@ def measure(vendor: Vendor, windows: int) -> dict[str, Any]:
         again = deliver(vendor, address, rows, Path(folder))
     assert (counted["rows"], counted["twice"]) == (rows, 0), counted
     share = ideal / counted["seconds"]
-    print(
-        f"{vendor.name:10} {share:6.1%} of {vendor.scaled}: {rows:,} rows in {counted['seconds']:.1f} s;"
-        f" {again} turned away",
-        flush=True,
-    )
+    sides = [
+        Side("a sender that fills each window", ideal, counted["peak_mb"], "the peak is the double's"),
+        Side("the platform", counted["seconds"], peak_mb(), f"{share:.1%} of the rate; {again} turned away"),
+    ]
+    show(f"{vendor.name}: {rows:,} rows, {vendor.scaled}", "s", sides, GOAL)
     return {"share": round(share, 4), "turned_away": again, "rows": rows}
 
 
 def main() -> None:
-    """Print a line for each vendor, and JSON on the last line."""
+    """Print a table for each vendor, and JSON on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = [vendor.name for vendor in VENDORS]
     parser.add_argument("--vendor", choices=names, action="append")

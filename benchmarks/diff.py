@@ -8,13 +8,16 @@ processes that take turns, timed after their imports, with the peak of resident 
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from typing import Any
 
-EVERY = 1000
+from benchmarks.generated_items import EVERY
+from benchmarks.measuring import Side, show
+
+GOAL = "1.5 x the bare join"
+SMALLEST = ("--keys", "2000", "--rounds", "1")
 COMMON = """
 import json, resource, sys, time
 from pathlib import Path
@@ -36,17 +39,12 @@ def was(session):
     return f"select * from {session.published(shelf.engine_path('items'), 0)} where _sluice_partition = 'day'"
 """
 GENERATE = """
-from deltalake import DeltaTable, write_deltalake
+from benchmarks.generated_items import items
+from deltalake import write_deltalake
 import pyarrow.parquet as pq
 with opened() as session:
     session.query("set preserve_insertion_order = false")
-    session.query(f'''create table items as select range as id,
-        'name ' || range * 7919 % 1000003 as name,
-        cast(range * 31 % 10000 / 100 as decimal(12, 2)) as amount,
-        date '2024-01-01' + cast(range % 365 as integer) as day,
-        cast(range % 97 as integer) as quantity,
-        case when range % 3 = 0 then 'x' else 'yy' end as kind
-        from range({keys})''')
+    session.query(f"create table items as {items(keys)}")
     session.write_parquet("select *, 'day' as _sluice_partition from items", folder / "items.parquet")
     batches = pq.ParquetFile(folder / "items.parquet")
     reader = batches.iter_batches(1_000_000)
@@ -100,18 +98,15 @@ def main() -> None:
         for _ in range(options.rounds):
             taken["bare"].append(run(BARE, *arguments))
             taken["ours"].append(run(OURS, *arguments))
-    print(f"{options.keys:,} keys, 6 columns, a thousandth changed; load {os.getloadavg()[0]:.1f}")
     best = {
         name: {measure: min(one[measure] for one in found) for measure in found[0]}
         for name, found in taken.items()
     }
-    for label, name in (("bare join", "bare"), ("sluice env diff", "ours")):
-        found = best[name]
-        print(
-            f"{label:11}  {found['seconds']:6.2f} s {found['peak_mb']:7,.0f} MB"
-            f"  {found['seconds'] / best['bare']['seconds']:5.2f} x   processor {found['cpu']:.2f} s,"
-            f" {found['cpu'] / best['bare']['cpu']:.2f} x"
-        )
+    sides = [
+        Side(label, best[name]["cpu"], best[name]["peak_mb"], f"{best[name]['seconds']:.2f} s of wall")
+        for label, name in (("bare join", "bare"), ("sluice env diff", "ours"))
+    ]
+    show(f"{options.keys:,} keys, 6 columns, a thousandth changed, by processor", "s", sides, GOAL)
     print(
         json.dumps(
             {

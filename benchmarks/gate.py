@@ -30,6 +30,10 @@ from sluicegate.state import schema
 from sluicegate.state.store import StateStore
 from sluicegate.warehouse.duckdb_file import DuckDBSession
 
+from benchmarks.measuring import Side, peak_mb, show
+
+GOAL = "3 x bare reads"
+SMALLEST = ("--exports", "3", "--days", "4", "--asked", "2")
 DAILY = Partitioning(Grain.DAILY)
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -159,6 +163,7 @@ def main() -> None:
             links = len(report.findings)
             if not report.open:
                 raise SystemExit(f"the gate is closed: {report.reasons[0]}")
+        peak = peak_mb()
         held = {
             (b.relation, b.partition_key): b.version
             for name in lineage.tables
@@ -172,14 +177,13 @@ def main() -> None:
         everything = time.perf_counter() - began
         store.close()
         warehouse.close()
-    print(f"{options.exports} exports, windows of {options.days} days; {links} links each")
-    print(f"bare reads for one export   {median(bare) * 1000:7.1f} ms  1.00 x")
-    print(f"the gate of one export      {median(ours) * 1000:7.1f} ms  {median(ours) / median(bare):4.2f} x")
     share = everything / options.exports
-    print(
-        f"all exports by the records  {everything:7.2f} s   {share * 1000:.1f} ms each"
-        f"  {share / median(bare):4.2f} x"
-    )
+    sides = [
+        Side("bare reads for one export", median(bare) * 1000, peak, "the same process"),
+        Side("the gate of one export", median(ours) * 1000, peak),
+        Side("all exports by the records, each", share * 1000, peak_mb(), f"{everything:.2f} s in all"),
+    ]
+    show(f"{options.exports} exports, windows of {options.days} days; {links} links each", "ms", sides, GOAL)
     print(
         json.dumps(
             {"ratio": round(median(ours) / median(bare), 3), "ratio_of_all": round(share / median(bare), 3)}

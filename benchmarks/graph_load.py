@@ -17,6 +17,10 @@ from pathlib import Path
 from sluicegate.contracts.dbt_sources import write_sources
 from sluicegate.contracts.load import load_contracts
 
+from benchmarks.measuring import Side, show
+
+GOAL = "1.6 x bare Dagster, 1.3 x bare Dagster that imports dagster-dbt"
+SMALLEST = ("--pairs", "2", "--rounds", "1")
 CONTRACT = """\
 apiVersion: v3.1.0
 kind: DataContract
@@ -94,17 +98,18 @@ sluice:
 """
 
 OURS = """
-import sys, time
+import resource, sys, time
 from sluicegate.core.settings import Settings
 settings = Settings.load(project_dir=sys.argv[1], data_dir=sys.argv[2])
 began = time.perf_counter()
 from sluicegate.graph.building import build_definitions
 repository = build_definitions(settings).get_repository_def()
 count = len(repository.asset_graph.get_all_asset_keys())
-print(time.perf_counter() - began, count, len(repository.asset_graph.asset_check_keys))
+print(time.perf_counter() - began, count, len(repository.asset_graph.asset_check_keys),
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 BARE = """
-import sys, time, warnings
+import resource, sys, time, warnings
 warnings.simplefilter("ignore")
 pairs = int(sys.argv[1])
 began = time.perf_counter()
@@ -133,14 +138,15 @@ for n in range(pairs):
 definitions = dg.Definitions(assets=assets, asset_checks=checks, executor=dg.in_process_executor)
 repository = definitions.get_repository_def()
 count = len(repository.asset_graph.get_all_asset_keys())
-print(time.perf_counter() - began, count, len(repository.asset_graph.asset_check_keys))
+print(time.perf_counter() - began, count, len(repository.asset_graph.asset_check_keys),
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 IMPORTS = """
-import time
+import resource, time
 import dagster
 began = time.perf_counter()
 import dagster_dbt
-print(time.perf_counter() - began, 0, 0)
+print(time.perf_counter() - began, 0, 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -162,14 +168,15 @@ def generate_company(directory: Path, pairs: int) -> None:
     (directory / "dbt_project/models/_models.yml").write_text("".join(models))
 
 
-def measure(program: str, *arguments: str, rounds: int) -> tuple[float, int, int]:
-    """Return (best seconds, assets, checks) of a program run in fresh processes."""
-    best, assets, checks = float("inf"), 0, 0
+def measure(program: str, *arguments: str, rounds: int) -> tuple[float, int, int, float]:
+    """Return (best seconds, assets, checks, peak in MB) of a program run in fresh processes."""
+    best, assets, checks, peak = float("inf"), 0, 0, 0.0
     for _ in range(rounds):
         command = [sys.executable, "-c", program, *arguments]
         answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         best, assets, checks = min(best, float(answer[0])), int(answer[1]), int(answer[2])
-    return best, assets, checks
+        peak = max(peak, float(answer[3]))
+    return best, assets, checks, peak
 
 
 def main() -> None:
@@ -182,20 +189,22 @@ def main() -> None:
         company, data = Path(folder) / "company", Path(folder) / "data"
         generate_company(company, options.pairs)
         began = time.perf_counter()
-        measure(OURS, str(company), str(data), rounds=1)
+        *_, first_peak = measure(OURS, str(company), str(data), rounds=1)
         first = time.perf_counter() - began
-        ours, assets, checks = measure(OURS, str(company), str(data), rounds=options.rounds)
-    bare, bare_assets, bare_checks = measure(BARE, str(options.pairs), rounds=options.rounds)
-    imports, _, _ = measure(IMPORTS, rounds=options.rounds)
+        ours, assets, checks, peak = measure(OURS, str(company), str(data), rounds=options.rounds)
+    bare, bare_assets, bare_checks, bare_peak = measure(BARE, str(options.pairs), rounds=options.rounds)
+    imports, _, _, imports_peak = measure(IMPORTS, rounds=options.rounds)
     if (assets, checks) != (bare_assets, bare_checks):
         raise SystemExit(f"not alike: {assets} assets, {checks} checks; bare {bare_assets}, {bare_checks}")
-    print(f"{assets} assets, {checks} checks")
-    print(f"bare Dagster          {bare:6.2f} s   1.00 x")
-    print(f"  and dagster-dbt     {bare + imports:6.2f} s   {(bare + imports) / bare:4.2f} x  (its import)")
-    print(
-        f"the platform          {ours:6.2f} s   {ours / bare:4.2f} x   {ours / (bare + imports):4.2f} x that"
-    )
-    print(f"its first load        {first:6.2f} s   with dbt's parse of {options.pairs} models")
+    sides = [
+        Side("bare Dagster", bare, bare_peak),
+        Side("the platform", ours, peak, f"{ours / (bare + imports):.2f} x bare Dagster and dagster-dbt"),
+        Side(
+            "bare Dagster, dagster-dbt", bare + imports, imports_peak, "its import; the peak is of that alone"
+        ),
+        Side("the first load", first, first_peak, f"with dbt's parse of {options.pairs} models"),
+    ]
+    show(f"{assets} assets, {checks} checks", "s", sides, GOAL)
     ratios = {"ratio": round(ours / bare, 3), "ratio_with_dagster_dbt": round(ours / (bare + imports), 3)}
     print(json.dumps(ratios))
 

@@ -35,7 +35,10 @@ from sluicegate.state import schema
 from sluicegate.state.deployment import Deployment
 
 from benchmarks.gate import lineage_of
+from benchmarks.measuring import Side, peak_mb, show
 
+GOAL = "what is wrong 0.1 x what is due"
+SMALLEST = ("--exports", "41")
 PROJECT = Path(__file__).parent.parent
 DAYS, FAILING = 31, 40
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
@@ -147,10 +150,11 @@ def fill(project: Project, url: str) -> None:
             connection.execute(sa.insert(table), rows)
 
 
-def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+def _timed(call: Callable[[], Any]) -> tuple[tuple[float, float], Any]:
+    """Return the seconds that a call takes, with the peak of memory so far, and what it returns."""
     began = time.perf_counter()
     found = call()
-    return time.perf_counter() - began, found
+    return (time.perf_counter() - began, peak_mb()), found
 
 
 def _pager(trouble: Trouble, action: Action) -> Iterable[str]:
@@ -173,8 +177,8 @@ def deployed(folder: Path, project: Project, *, asked: bool) -> tuple[Deployment
     return deployment, project
 
 
-def measure(exports: int) -> dict[str, float]:
-    """Return {what: seconds} of looks at a company of so many exports."""
+def measure(exports: int) -> dict[str, tuple[float, float]]:
+    """Return {what: seconds, and MB so far} of looks at a company of so many exports."""
     with tempfile.TemporaryDirectory() as temporary:
         deployment, project = deployed(Path(temporary), project_of(exports), asked=True)
         site, store = Site(deployment, project), deployment.store
@@ -185,7 +189,7 @@ def measure(exports: int) -> dict[str, float]:
         def settled(troubles: list[Trouble]) -> Any:
             return settle(store, store.incidents.look(), troubles, NOW, _pager, deployment="bench")
 
-        figures: dict[str, float] = {}
+        figures: dict[str, tuple[float, float]] = {}
         figures["due"], found_due = _timed(due)
         assert len(found_due.held) >= FAILING, len(found_due.held)
         idle = lambda: find_due(Site(deployment, project), found_due.cursor, lambda _: True)  # noqa: E731
@@ -206,9 +210,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exports", type=int, default=300)
     figures = measure(parser.parse_args().exports)
-    for what, seconds in figures.items():
-        print(f"{what:<24} {seconds * 1000:>9,.0f} ms")
-    print(json.dumps({"wrong_to_due": round(figures["wrong"] / figures["due"], 3)}))
+    sides = [Side(what, seconds * 1000, peak) for what, (seconds, peak) in figures.items()]
+    show("a look at what is wrong beside one at what is due, in one process", "ms", sides, GOAL)
+    print(json.dumps({"wrong_to_due": round(figures["wrong"][0] / figures["due"][0], 3)}))
 
 
 if __name__ == "__main__":

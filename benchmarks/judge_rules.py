@@ -18,6 +18,10 @@ from typing import Any
 
 import psutil
 
+from benchmarks.measuring import Side, show
+
+GOAL = "1.1 x one aggregate by hand"
+SMALLEST = ("--rows", "1000", "--rounds", "1", "--skip-pandas")
 GENERATE = """
 import duckdb, sys
 with duckdb.connect(sys.argv[1]) as connection:
@@ -135,24 +139,23 @@ def main() -> None:
         measure(AGGREGATE, path, options.rows, rounds=1)  # the file is in the system's cache for all
         aggregate = measure(AGGREGATE, path, options.rows, options.rounds)
         ours = measure(OURS, path, options.rows, options.rounds)
-        print(f"10 rules, {options.rows:,} rows of 8 columns, ids {options.key_step:,} apart")
-        print(f"one aggregate by hand   {_line(aggregate)}    1.00 x")
+        sides = [
+            Side("one aggregate by hand", aggregate["seconds"], aggregate["peak_mb"]),
+            Side("the platform", ours["seconds"], ours["peak_mb"]),
+        ]
         ratio = ours["seconds"] / aggregate["seconds"]
-        print(f"the platform            {_line(ours)}   {ratio:5.2f} x")
         figures: dict[str, Any] = {"rows": options.rows, "ratio": round(ratio, 3), "peak_mb": ours["peak_mb"]}
         if not options.skip_pandas:
             room = psutil.virtual_memory().available / 2**20
             rows = min(options.rows, int(0.8 * room / MB_A_MILLION_ROWS) * 1_000_000)
             pandas = measure(PANDAS, path, rows, rounds=1)
             slower = pandas["seconds"] / aggregate["seconds"] * options.rows / rows
-            print(f"GX on pandas            {_line(pandas)}   {slower:5.2f} x", end="")
-            print(f"   {pandas['load_seconds']:.2f} s of it to load; {rows:,} rows")
+            told = f"{rows:,} rows, scaled to all; {pandas['load_seconds']:.2f} s of it to load"
+            sides.append(Side("GX on pandas", slower * aggregate["seconds"], pandas["peak_mb"], told))
             figures |= {"pandas_ratio": round(slower, 3), "pandas_peak_mb": pandas["peak_mb"]}
+    title = f"10 rules, {options.rows:,} rows of 8 columns, ids {options.key_step:,} apart"
+    show(title, "s", sides, GOAL)
     print(json.dumps(figures))
-
-
-def _line(figures: dict[str, Any]) -> str:
-    return f"{figures['seconds']:6.2f} s {figures['peak_mb']:7,.0f} MB"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ from sluicegate.kusto.language.engine import Database, KustoLanguage
 from sluicegate.kusto.objects import Fed
 from sluicegate.kusto.reading import load_kusto
 
+from benchmarks.measuring import Side, peak_mb, peak_of_children_mb, show
+
+GOAL = "1.3 x the bare parser"
+SMALLEST = ("--functions", "2")
 COLUMNS = [("city", "string"), ("bottles", "long"), ("day", "datetime")]
 BODY = """{{
   {source}
@@ -31,13 +35,14 @@ BODY = """{{
 
 def main() -> None:
     """Print what each of the three costs, and the bare parser."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--functions", type=int, default=100)
     parser.add_argument("--only", default="")
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
     if asked.only:
-        print(json.dumps(_bare(asked.functions) if asked.only == "bare" else _checked(asked.folder)))
+        taken = _bare(asked.functions) if asked.only == "bare" else _checked(asked.folder)
+        print(json.dumps((taken, peak_mb() + peak_of_children_mb())))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -49,11 +54,14 @@ def main() -> None:
         _write(folder, asked.functions - 1, more=1)
         one = _apart("check", folder, asked.functions)
         none = _apart("check", folder, asked.functions)
-    print(f"{asked.functions} functions, seconds of processor")
-    print(f"  the bare parser     {bare:.2f}")
-    print(f"  at first            {first:.2f}   {first / bare:.1f} x")
-    print(f"  one has changed     {one:.2f}")
-    print(f"  nothing has changed {none:.2f}")
+    sides = [
+        Side("the bare parser", *bare),
+        Side("at first", *first),
+        Side("one has changed", *one),
+        Side("nothing has changed", *none),
+    ]
+    ratio = show(f"{asked.functions} functions, by processor, with the parser's process", "s", sides, GOAL)
+    print(json.dumps({"ratio": round(ratio, 2)}))
 
 
 def _text(number: int, more: int = 0) -> tuple[str, str]:
@@ -68,12 +76,13 @@ def _write(folder: Path, number: int, more: int = 0) -> None:
     file.write_text(f'// sample: {name}("AMES")\n.create-or-alter function {name}(c: string) {body}\n')
 
 
-def _apart(only: str, folder: Path, functions: int) -> float:
+def _apart(only: str, folder: Path, functions: int) -> tuple[float, float]:
     arguments = ["--only", only, "--folder", str(folder), "--functions", str(functions)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.kusto_check", *arguments], check=True, stdout=subprocess.PIPE
     )
-    return float(json.loads(done.stdout))
+    seconds, peak = json.loads(done.stdout)
+    return seconds, peak
 
 
 def _checked(folder: Path) -> float:

@@ -10,7 +10,6 @@ Run as `python -m benchmarks.operations`.
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -38,7 +37,11 @@ from sluicegate.state.deployment import Deployment
 from sluicegate.state.ops_views import VIEWS
 
 from benchmarks.incidents_look import NOW, deployed, project_of
+from benchmarks.measuring import Side, peak_mb, show
 
+GOAL = "0.3 % of the run that is collected"
+SMALLEST = ("--days", "1", "--exports", "41")
+GOAL_OF_READS = "the page's below 100 ms for 80 exports"
 _START = date(2022, 10, 3)
 
 
@@ -55,6 +58,7 @@ def _bytes_below(folder: Path) -> int:
 def days(number: int) -> float:
     """Print what the days of the demo take; return the share of collecting in their runs."""
     running = collecting = 0.0
+    sides = list[Side]()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.load({"SLUICE_ENVIRONMENT": "local"}, data_dir=Path(folder) / "data")
         feed = Path(folder) / "feed"
@@ -73,16 +77,20 @@ def days(number: int) -> float:
                 took, whole = _timed(lambda: report(desk))
                 assert whole
                 running, collecting = running + ran, collecting + took
-                sys.stdout.write(f"{day}: {ran:5.2f} s of processor; collecting {took * 1000:4.1f} ms\n")
+                sides.append(
+                    Side(f"{day}, collecting", took * 1000, peak_mb(), f"beside {ran:.2f} s of its run")
+                )
             idle, _ = _timed(lambda: report(desk))
             area = area_to_publish(deployment, None)
             first, done = _timed(lambda: publish(deployment, area, datetime.now(UTC)))
             again, _ = _timed(lambda: publish(deployment, area, datetime.now(UTC)))
-            sys.stdout.write(
-                f"a look with nothing new {idle * 1000:.1f} ms; published {len(done.written)} files in"
-                f" {first:.2f} s, again in {again:.2f} s; {_bytes_below(Path(area.url)) / number:,.0f} bytes"
-                " a day\n"
-            )
+            size = f"{len(done.written)} files, {_bytes_below(Path(area.url)) / number:,.0f} bytes a day"
+            sides += [
+                Side("a look with nothing new", idle * 1000, peak_mb()),
+                Side("publishing", first * 1000, peak_mb(), size),
+                Side("publishing again", again * 1000, peak_mb()),
+            ]
+    show(f"collecting after a day's run: {collecting / running:.2%} of it, by processor", "ms", sides, GOAL)
     return collecting / running
 
 
@@ -98,13 +106,13 @@ def month(exports: int) -> None:
         }
         for name in ("promises", "sla", "late_now", "volume_trend"):
             reads[name] = lambda view=VIEWS[name]: list(store.operations.rows(view))
+        sides = list[Side]()
         for name, read in reads.items():
             read()
             seconds, _ = _timed(read)
-            sys.stdout.write(
-                f"{exports} exports, {promised:,} promises: {name:<14} {seconds * 1000:6,.0f} ms\n"
-            )
+            sides.append(Side(name, seconds * 1000, peak_mb()))
         deployment.close()
+    show(f"{exports} exports, {promised:,} promises: reads, by processor", "ms", sides, GOAL_OF_READS)
 
 
 def main() -> None:
@@ -115,7 +123,7 @@ def main() -> None:
     arguments = parser.parse_args()
     share = days(arguments.days)
     month(arguments.exports)
-    sys.stdout.write(json.dumps({"collecting_to_runs": round(share, 4)}) + "\n")
+    print(json.dumps({"collecting_to_runs": round(share, 4)}))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ run says its log. Then an empty shelf is filled with all of it. Goal: at most a 
 """
 
 import argparse
+import json
 import re
 import statistics
-import sys
 import tempfile
 import time
 from datetime import date, timedelta
@@ -29,6 +29,10 @@ from sluicegate.project.loading import load_project
 from sluicegate.publishing.shelf import Shelf
 from sluicegate.state.deployment import Deployment
 
+from benchmarks.measuring import Side, peak_mb, show
+
+GOAL = "a tenth of a run's time"
+SMALLEST = ("--days", "1", "--stores", "2")
 _START = date(2022, 10, 3)
 _TOOK = re.compile(r"published (\d+) partitions, .* left (\d+) to the next run, in ([0-9.]+) s")
 
@@ -56,7 +60,7 @@ def main() -> None:
         feed = Path(folder) / "feed"
         generate_feed(feed, start=_START, days=arguments.days, stores=arguments.stores, products=300, seed=1)
         contracts, _ = load_contracts(settings.project_dir)
-        shares: list[float] = []
+        shares, sides = list[float](), list[Side]()
         with open_instance(settings) as instance:
             for name in ("stores", "products"):
                 list(land(contracts[name], deployment.staging, {"latest": feed / f"{name}.csv.gz"}))
@@ -71,21 +75,24 @@ def main() -> None:
                 published = [told(instance, run.run_id) for run in ran]
                 share = sum(one[2] for one in published) / seconds
                 shares.append(share)
-                sys.stdout.write(
-                    f"{day}: {len(ran)} runs, {seconds:5.2f} s; published {sum(one[0] for one in published)}"
-                    f" partitions, left {published[-1][1] if published else 0}: {share:.1%} of it\n"
-                )
+                put, left = sum(one[0] for one in published), published[-1][1] if published else 0
+                told_of = f"{len(ran)} runs; published {put} partitions, left {left}"
+                sides += [
+                    Side(f"{day}, the run", seconds, peak_mb(), told_of),
+                    Side(f"{day}, publishing", share * seconds, peak_mb(), f"{share:.1%} of it"),
+                ]
         publishing = publishing_of(site)
         assert publishing is not None
         again = Shelf(Area(str(Path(folder) / "another")))
         began = time.monotonic()
         done = type(publishing)(deployment, site.project, again, publishing.allowed).publish()
         seconds = time.monotonic() - began
-        sys.stdout.write(
-            f"median share {statistics.median(shares):.1%}; all {len(done.put)} partitions at once:"
-            f" {seconds:.2f} s, {seconds / len(done.put) * 1_000:.1f} ms each\n"
-        )
+        each = f"{seconds / len(done.put) * 1_000:.1f} ms each of {len(done.put)} partitions"
+        sides.append(Side("all at once", seconds, peak_mb(), each))
         deployment.close()
+    share = statistics.median(shares)
+    show(f"a run of a day, and publishing in it: {share:.1%} in the median", "s", sides, GOAL)
+    print(json.dumps({"share": round(share, 3)}))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,10 @@ from sluicegate.ingestion.staging import Scan, register_landed
 from sluicegate.state import schema
 from sluicegate.state.store import StateStore
 
+from benchmarks.measuring import Side, peak_mb, show
+
+GOAL = "beside 100,000 old ones 4 x beside 1,000, in a folder a day"
+SMALLEST = ("--old", "2", "4", "--rounds", "1")
 PROJECT = Path(__file__).parent.parent
 LAYOUTS = {"one folder": "sales/{date}.csv", "a folder a day": "sales/{date}/part-*.csv"}
 CONTENT = b"a,b\n1,2\n"
@@ -103,7 +107,7 @@ def measure(path: str, old: int, rounds: int) -> dict[str, float]:
             assert len(scan.drops) == NEW, scan
             ten.append(took)
         store.close()
-    return {"ten new": min(ten), "none": min(none), "first": first}
+    return {"ten new": min(ten), "none": min(none), "first": first, "peak": peak_mb()}
 
 
 def main() -> None:
@@ -113,11 +117,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     ratios: dict[str, float] = {}
-    print(f"{'milliseconds a look':<16} {'old':>8} {'ten new':>9} {'none':>9} {'first':>9}")
     for layout, path in LAYOUTS.items():
-        figures = {old: measure(path, old, options.rounds) for old in options.old}
-        for old, found in figures.items():
-            print(f"{layout:<19} {old:>8,}" + "".join(f" {value:>9.1f}" for value in found.values()))
+        figures = {old: measure(path, old, options.rounds) for old in sorted(options.old)}
+        sides = [
+            Side(
+                f"beside {old:,} old ones", found["ten new"], found["peak"],
+                f"none new {found['none']:,.1f} ms, the first look {found['first']:,.1f} ms",
+            )
+            for old, found in figures.items()
+        ]  # fmt: skip
+        show(f"{layout}: a look that finds ten new drops", "ms", sides, GOAL)
         few, many = figures[min(options.old)], figures[max(options.old)]
         ratios[layout] = round(many["ten new"] / few["ten new"], 2)
     print(json.dumps({"ratio_with_ten_new": ratios}))

@@ -6,6 +6,7 @@ Belongs here: what tests of several folders need. Does not: any expectation.
 import gc
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from dbt_common.tests import enable_test_caching
+from sluicegate.cli.progress import Lines
 from sluicegate.core.collecting import collect_seldom
 from sluicegate.core.secrets import redaction
 from sluicegate.core.settings import Settings
@@ -43,6 +45,8 @@ enable_test_caching()
 lend_what_was_found()
 lend_what_was_parsed()
 keep_files_in_memory()
+# A slow machine prints the same: what a log is told every ten seconds has tests of its own.
+Lines.first = threading.TIMEOUT_MAX
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """Suite parameters: what earlier partitions looked like, and what a rule says while there are none."""
 
 import math
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -155,6 +156,36 @@ def test_days_are_measured_by_what_looks_at_them_alone(
     assert day(19) not in of_one_day
     kept = store.metrics.of(RELATION, [(day(n), f"{n}-{n}", "value.p90") for n in range(1, 21)])
     assert set(kept) == {(day(20), "20-20", "value.p90")}
+
+
+def test_what_is_many_is_measured_a_few_columns_at_a_time(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = [f"c{number}" for number in range(4)]
+    for number, column in enumerate(columns):
+        warehouse.execute(f"alter table {RELATION} add column {column} integer")
+        warehouse.execute(f"update {RELATION} set {column} = value * {number}")
+    # Mixed, as a suite's rules may be.
+    expressions = [f"{column}.{metric}.median_20" for metric in ("max", "min", "p90") for column in columns]
+    wanted = [reference for text in expressions for reference in references(text)]
+    session = Counting(warehouse)
+    monkeypatch.setattr(history, "_AT_ONCE", 6)
+    past = history.validated_past(session, store, NUMBERS, "day", day(21))
+    history.recall(session, store.metrics, past, wanted, day(21))
+    assert [[column for column in columns if f'"{column}"' in scan] for scan in session.scans] == [
+        ["c0", "c1"], ["c2", "c3"],
+    ]  # fmt: skip
+    for number, column in enumerate(columns):
+        for metric, value in (("max", 10.5), ("min", 1.0), ("p90", 9.55)):
+            text = f"{column}.{metric}.median_20"
+            found = history.resolve(session, store.metrics, text, past, day(21))[0]
+            assert found == pytest.approx(value * number), text
+    # A row a day and scan, and not one for each of the 12 metrics.
+    places = [(day(n), f"{n}-{n}", f"{column}.max") for n in range(1, 21) for column in columns]
+    assert len(store.metrics.of(RELATION, places)) == len(places)
+    with closing(sqlite3.connect(tmp_path / "state.db")) as records:
+        kept = records.execute("select (select count(*) from past_metrics), (select count(*) from metrics)")
+        assert kept.fetchone() == (20 * 2, 0)
 
 
 def test_a_day_that_failed_is_no_history(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:

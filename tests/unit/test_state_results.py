@@ -95,6 +95,32 @@ def test_metrics_are_kept_by_version(store: StateStore) -> None:
     assert store.metrics.of(SHOPS, many) == many
 
 
+def test_metrics_of_a_past_are_kept_together(store: StateStore) -> None:
+    names, days = ["n.max", "n.min"], [str(number) for number in range(1_250)]
+    past = {(day, "a"): [None, 1e308, 0.1 + 0.2, -5e-324][int(day) % 3 :][:2] for day in days}
+    wanted = [(day, "a", name) for day in days for name in names]
+    together: dict[Measured, float | None] = {
+        (day, "a", name): value
+        for (day, _), values in past.items()
+        for name, value in zip(names, values, strict=True)
+    }
+    store.metrics.keep_past(ORDERS, names, past)
+    store.metrics.keep_past(SHOPS, names, {("1", "a"): [9.0, 9.0]})
+    assert store.metrics.of(ORDERS, wanted) == together
+    assert store.metrics.of(ORDERS, [("1", "b", "n.max"), ("1", "a", "row_count")]) == {}
+    # Others of the same versions leave these as they are, and the same ones go in their place.
+    store.metrics.keep_past(ORDERS, ["row_count"], {("1", "a"): [3.0]})
+    store.metrics.keep_past(ORDERS, names, {("1", "a"): [1.0, 2.0]})
+    store.metrics.keep(ORDERS, {("2", "a", "n.max"): 4.0})  # as the version was built
+    store.metrics.keep_past(ORDERS, names, {})
+    assert store.metrics.of(ORDERS, [*wanted, ("1", "a", "row_count")]) == together | {
+        ("1", "a", "n.max"): 1.0,
+        ("1", "a", "n.min"): 2.0,
+        ("1", "a", "row_count"): 3.0,
+        ("2", "a", "n.max"): 4.0,
+    }
+
+
 def test_versions_are_told_in_the_order_in_which_they_were_measured(store: StateStore) -> None:
     for version in ("zebra", "ant", "mole"):
         store.metrics.keep(SHOPS, {("", version, "row_count"): 1.0})
@@ -111,6 +137,8 @@ def test_nothing_is_written_beside_newer_code(store: StateStore, state_url: str)
         store.results.keep(judgement("1"))
     with pytest.raises(RecordsTooNew):
         store.metrics.keep(ORDERS, {("1", "a", "row_count"): 1.0})
+    with pytest.raises(RecordsTooNew):
+        store.metrics.keep_past(ORDERS, ["row_count"], {("1", "a"): [1.0]})
 
 
 def test_the_query_in_the_guide_finds_what_rules_said(store: StateStore, state_url: str) -> None:

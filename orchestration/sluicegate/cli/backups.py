@@ -68,7 +68,7 @@ def verify(
         folder = Folder(dest.absolute())
         manifest = folder.manifest(at)
         try:
-            wrong = verify_backup(folder, manifest, (lambda _: None) if as_json else _say)
+            wrong = verify_backup(folder, manifest)
         except BackupError as error:
             wrong = [str(error)]
     if as_json:

@@ -13,6 +13,7 @@ import typer
 
 from sluicegate.cli.exits import ended
 from sluicegate.cli.opened import Json, ProjectDir, err, opened, out, print_json
+from sluicegate.core.progress import unseen
 
 if TYPE_CHECKING:
     from sluicegate.contracts.changes import Change
@@ -129,8 +130,9 @@ def _ask(question: "Question") -> str:
             f"  {number}  {form}{f', which is {meaning}' if meaning else ''}", markup=False, soft_wrap=True
         )
     answer = 0
-    while not 1 <= answer <= len(readings):
-        answer = typer.prompt(f"Which is it? 1 to {len(readings)}", type=int)
+    with unseen():
+        while not 1 <= answer <= len(readings):
+            answer = typer.prompt(f"Which is it? 1 to {len(readings)}", type=int)
     return readings[answer - 1][0]
 
 

@@ -24,10 +24,12 @@ from sluicegate.cli.opened import (
     out,
     print_json,
 )
+from sluicegate.cli.progress import Watched
 from sluicegate.core.problems import ProjectError
 
 FIRST, BESIDE = "Begin with these five", "Around them"
 app = typer.Typer(
+    cls=Watched,
     name="sluice",
     help=f"From landed file to destination: nothing is sent that was not validated. Exit codes: {CODES}.",
     no_args_is_help=True,

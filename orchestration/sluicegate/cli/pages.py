@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from sluicegate.cli.opened import DataDir, ProjectDir, err, opened, out
+from sluicegate.core.progress import unseen
 
 app = typer.Typer(help="The page for a browser: serve it, write it; Data Docs.")
 
@@ -67,7 +68,7 @@ def serve(
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        with server.serving():
+        with unseen(), server.serving():
             out.print(f"page: {url or server.url}  stop: Ctrl-C", soft_wrap=True)
             stopped.wait()
 

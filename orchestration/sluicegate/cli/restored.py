@@ -4,6 +4,7 @@ Belongs here: what is printed. Does not belong here: what waits (`operations.res
 """
 
 from sluicegate.cli.opened import Opened, out
+from sluicegate.core.progress import each
 
 
 def reconcile_restored(here: Opened, export: str) -> bool:
@@ -13,7 +14,7 @@ def reconcile_restored(here: Opened, export: str) -> bool:
     from sluicegate.operations.restored import waiting_since_restore
 
     found = waiting_since_restore(here.site, export)
-    for target, key, item in found:
+    for target, key, item in each("reconciling", found, "partitions", lambda one: one[0].export.name):
         if not item.by_hand and item.finding is None:
             done = reconcile_alone(here.desk, target, key)
             show_finished(done, out)

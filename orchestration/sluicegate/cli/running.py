@@ -36,9 +36,6 @@ def run_and_show(desk: "Desk", out: Console, *, retry: bool = False) -> bool:
         match event:
             case Started():
                 began = time.monotonic()
-                waiting = f", {event.waiting} waiting" if event.waiting else ""
-                if out.is_terminal:  # the finished run's line takes its place
-                    out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
             case Finished():
                 ended.append(event)
                 show_line(event, out, f", {time.monotonic() - began:.1f} s")

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sluicegate.cli.opened import Opened, out
+from sluicegate.core.progress import unseen
 from sluicegate.core.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def serve(here: Opened, port: int) -> int:
     page, docs = _page(shown, here.project, port + 1)
     # The UI's pages link to it; whoever serves it elsewhere has said so.
     linked = here.settings.model_copy(update={"data_docs_url": here.settings.data_docs_url or docs})
-    return _supervise(linked, ["dagster", "dev"], port, page)
+    with unseen():
+        return _supervise(linked, ["dagster", "dev"], port, page)
 
 
 def show(here: Opened, port: int) -> int:
@@ -51,7 +53,8 @@ def show(here: Opened, port: int) -> int:
 
     with open_instance(here.settings):
         out.print(f"read-only UI: http://127.0.0.1:{port}  stop: Ctrl-C")
-    return _supervise(here.settings, ["dagster_webserver", "--read-only"], port, nullcontext())
+    with unseen():
+        return _supervise(here.settings, ["dagster_webserver", "--read-only"], port, nullcontext())
 
 
 def _page(

@@ -11,6 +11,7 @@ from sluicegate.comparing.sent import Sent
 from sluicegate.comparing.tables import Tables
 from sluicegate.comparing.verdicts import Verdicts
 from sluicegate.core.problems import did_you_mean
+from sluicegate.core.progress import each
 from sluicegate.environments.changes import building, named_table
 from sluicegate.environments.record import Made
 from sluicegate.operations.site import Site
@@ -57,11 +58,13 @@ def compare(
             )
         tables = Tables(site.project, shelf, session, verdicts, catalogue, newest, samples)
         sent = Sent(site, tables)
-        found = [tables.table(name, keys(name)) for name in lineage.tables if name in about]
+        named = [name for name in lineage.tables if name in about]
+        found = [tables.table(name, keys(name)) for name in each("comparing", named, "tables", str)]
         found += [] if asked or partition_key else tables.gone()
+        models = {name: str(site.project.node_of(one).relation) for name, one in site.project.exports.items()}
+        below = [name for name, model in models.items() if about & {model, *lineage.ancestors(model)}]
         exports = [
-            sent.export(name, keys(relation))
-            for name, export in site.project.exports.items()
-            if about & {relation := str(site.project.node_of(export).relation), *lineage.ancestors(relation)}
+            sent.export(name, keys(models[name]))
+            for name in each("comparing what is sent", below, "exports", str)
         ]
         return DiffReport(made.name, made.catalogue, tuple(found), tuple(exports))

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from sluicegate.core.progress import step
 from sluicegate.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, told_as_sent, under_lease
 from sluicegate.delivery.restored import require_reconciled, settle
 from sluicegate.delivery.sendable import presented, refuse_inexact, sendable
@@ -173,7 +174,8 @@ class DeliveryEngine:
             if plan.status is not DeliveryStatus.SENDING:
                 refuse_inexact(self.destination, shown, journal, order.hidden)
         self.ledger.sending(plan)
-        receipt = self._sent(shard, journal)
+        with step("sending", pending, "rows") as journal.under_way:
+            receipt = self._sent(shard, journal)
         left = journal.pending()
         if left:
             raise DeliveryError(

@@ -21,6 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from sluicegate.core.progress import step
 from sluicegate.demo.faults import (
     SNAPSHOT_FEEDS,
     TRUNCATED,
@@ -154,12 +155,14 @@ def generate_feed(
         )
     ]
     yesterday: dict[str, Table] = {}
-    for day, tables in _simulate(everyone, catalogue, calendar, seed):
-        for table in tables:
-            own = [fault for fault in faults if (fault.feed, fault.day) == (table.feed, day)]
-            path = directory / table.feed / f"{day.isoformat()}.csv.gz"
-            written.append(_write(path, table, yesterday.get(table.feed), own))
-            yesterday[table.feed] = table
+    with step("writing", len(calendar), "days") as under_way:
+        for day, tables in _simulate(everyone, catalogue, calendar, seed):
+            for table in tables:
+                own = [fault for fault in faults if (fault.feed, fault.day) == (table.feed, day)]
+                path = directory / table.feed / f"{day.isoformat()}.csv.gz"
+                written.append(_write(path, table, yesterday.get(table.feed), own))
+                yesterday[table.feed] = table
+            under_way.add()
     return written
 
 

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from filelock import FileLock, Timeout
 
 from sluicegate.areas import Area
+from sluicegate.core.progress import each
 from sluicegate.core.relations import Relation
 from sluicegate.core.settings import Settings
 from sluicegate.environments.inheriting import inherited, standing
@@ -153,7 +154,7 @@ def _fill(
         deployment.store.inherit(inherited(catalogue, keys, now, project.identity.digest))
         views, versions, types = list[tuple[Relation, str]](), list[Version](), _types(project)
         with deployment.warehouse_showing(shelf.area).session() as session:
-            for name, wanted in keys.items():
+            for name, wanted in each("showing tables", keys.items(), "tables", lambda one: one[0]):
                 relation, table = project.lineage.tables[name].relation, catalogue.tables[name]
                 path = shelf.scan_path(table.location)
                 views.append((relation, view_of(session, table, path, wanted, types.get(name, {}))))

@@ -6,6 +6,7 @@ Belongs here: which exports it concerns, and telling Dagster. Does not belong he
 
 from collections.abc import Callable, Iterator, Mapping
 
+from sluicegate.core.progress import each
 from sluicegate.delivery.deliver import NotConfigured, Target, engine_for, ledger_of, order_of
 from sluicegate.delivery.erasure import Erased, Request, erase, forget_unsent, key_names
 from sluicegate.delivery.ledger import Order
@@ -33,7 +34,7 @@ def forget_everywhere(
         ProjectChanged: files of the project are others than those that the exports are made of.
     """
     desk.project.identity.require_unchanged()
-    for name in desk.project.exports:
+    for name in each("forgetting", desk.project.exports, "exports", str):
         target = desk.target(name)
         request = Request({target.export.field(c): text for c, text in values.items()}, reason, by)
         erased = _erase(desk.deployment, target, request, log)

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from sluicegate.core.lineage import Partition
+from sluicegate.core.progress import each, step
 from sluicegate.delivery.deliver import Target, record_connections
 from sluicegate.delivery.ledger import Outcome
 from sluicegate.graph.asset_graph import asset_graph
@@ -161,7 +162,7 @@ def carry_out(
     """Run a rebuild, and tell `log` of each run; what is made of a run that has failed is left as it is."""
     job = _asset_job(desk)
     failed_at: int | None = None
-    for number, item in enumerate(rebuilds, start=1):
+    for number, item in enumerate(each("building", rebuilds, "runs"), start=1):
         if failed_at is not None and item.level > failed_at:
             return
         log(f"run {number} of {len(rebuilds)}: {item.run.partition_key or 'not partitioned'}")
@@ -296,7 +297,7 @@ def retry_refused(desk: Desk, target: Target, scope: str | None) -> Iterator[Fin
     if target.export.spec.latest_only:
         standing = store.deliveries.at_destination(export)
         keys = {standing.partition_key if standing else ""}
-    for key in sorted(keys):
+    for key in each("trying again", sorted(keys), "partitions", str):
         yield deliver_alone(desk, target, key)
 
 
@@ -365,8 +366,9 @@ def _execute(
     )
     assets = [] if checks_alone else selected_assets(desk.project, run)
     checks = checks_alone or checks_of_run(job.asset_layer.asset_graph, desk.project, run, assets)
-    result = execute_here(
-        desk.instance, desk.deployment, job, assets, checks, tags=tags, run_config=_QUIET,
-        after=publish_after(desk),
-    )  # fmt: skip
+    with step(run.partition_key or "what is not partitioned"):
+        result = execute_here(
+            desk.instance, desk.deployment, job, assets, checks, tags=tags, run_config=_QUIET,
+            after=publish_after(desk),
+        )  # fmt: skip
     return finished(desk.project, run, result)

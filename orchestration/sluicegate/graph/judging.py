@@ -14,7 +14,9 @@ from sluicegate.compute.sql import quoted
 from sluicegate.compute.sql_types import UnknownType
 from sluicegate.contracts.model import CONTRACT_CHECK
 from sluicegate.core.lineage import Table
+from sluicegate.core.partitions import place
 from sluicegate.core.problems import ProjectChanged
+from sluicegate.core.progress import each
 from sluicegate.core.shown_text import showing_errors
 from sluicegate.graph.check_events import check_evaluation
 from sluicegate.graph.publishing import publish_after
@@ -64,9 +66,10 @@ def judge_job(site: Site, checks: TableChecks) -> dg.JobDefinition:
             context.log.warning(f"nothing of {config.table} is built there: there is nothing to judge")
         left: list[str] = []
         failure = ""
-        for number, (relation, key) in enumerate(places, start=1):
+        shown = each("judging", places, "partitions", lambda one: place(*one))
+        for number, (relation, key) in enumerate(shown, start=1):
             table = site.project.lineage.tables[relation]
-            where = f"{relation} [{key}]" if key else relation
+            where = place(relation, key)
             context.log.info(f"{number} of {len(places)}: {where}")
             try:
                 with showing_errors(checks.tests.near_tests(table)):

@@ -18,6 +18,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 
 from sluicegate.core.processes import this_process
+from sluicegate.core.progress import step
 from sluicegate.state.deployment import Deployment
 from sluicegate.state.held_lease import Lease
 from sluicegate.state.leases import Leases, run_name
@@ -60,6 +61,13 @@ def run_executor(deployment: Deployment, after: After = lambda _, __: None) -> d
     return in_process
 
 
+_ENDS = (
+    dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.STEP_SKIPPED,
+)
+
+
 class _Executor(InProcessExecutor):
     def __init__(self, deployment: Deployment, retries: RetryMode, after: After) -> None:
         super().__init__(retries)
@@ -76,9 +84,13 @@ class _Executor(InProcessExecutor):
             if not held:
                 plan_context.instance.add_run_tags(run_id, place_tags())
             steps = cast("Generator[dg.DagsterEvent]", super().execute(plan_context, execution_plan))
-            with closing(steps) as events:
+            count = len(execution_plan.step_keys_to_execute)
+            with closing(steps) as events, step("run", count, "steps") as under_way:
                 for event in events:
                     lease.still_held()
+                    if event.event_type is dg.DagsterEventType.STEP_START:
+                        under_way.now = event.step_key or ""
+                    under_way.add(event.event_type in _ENDS)
                     yield event
             lease.still_held()
             self._after(time.monotonic() - began, plan_context.log)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sluicegate.areas import CHUNK_BYTES, Area, digest_of
 from sluicegate.contracts.drops import CompleteOn
 from sluicegate.contracts.model import SourceContract
+from sluicegate.core.progress import each
 from sluicegate.ingestion.manifests import manifest_of
 
 
@@ -28,7 +29,9 @@ def land(
     Raises:
         ValueError: a file's name is not one that the contract's path has for the partition.
     """
-    for key, given in sorted(files.items()):
+    for key, given in each(
+        f"landing {contract.name}", sorted(files.items()), "partitions", lambda one: one[0]
+    ):
         placed = place_files(contract, key, [given] if isinstance(given, Path) else given)
         sign = contract.completion.template.of(key) if contract.completion.template else None
         if sign is not None:

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 from sluicegate.core.environments import Environment
+from sluicegate.core.progress import each
 from sluicegate.destinations.adx.cluster import Cluster
 from sluicegate.destinations.errors import DeliveryError
 from sluicegate.destinations.permission import asking
@@ -166,7 +167,7 @@ def deploy(
             mine = not shared if before is None else before.environment
             record(item, item.held, place.environment if mine else "")
     _tell_notes(cluster, plan, say)
-    for item, statements, last in _steps(plan):
+    for item, statements, last in each("deploying", [*_steps(plan)], "objects", lambda one: one[0].called):
         answer: Sequence[Mapping[str, Any]] = ()
         for statement in statements:
             answer = _sent(cluster, item, statement, done, say)

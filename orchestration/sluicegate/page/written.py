@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from sluicegate.columns.lineage_page import LINEAGE_PAGE, lineage_html
+from sluicegate.core.progress import step
 from sluicegate.page import places
 from sluicegate.page.data_docs import FOLDER, framed
 from sluicegate.page.pages import Pages
@@ -44,19 +45,7 @@ def write(pages: Pages, folder: Path, say: Callable[[str], object]) -> int:
         html = framed(lineage_html(project.catalogue), "../", pages.deployment.settings.project_dir.name)
         (new / FOLDER / LINEAGE_PAGE).write_text(html, encoding="utf-8")
         beside.add(f"{FOLDER}/{LINEAGE_PAGE}")
-    waiting, known = [f"{places.NOW}{places.SUFFIX}"], {f"{places.NOW}{places.SUFFIX}"}
-    while waiting:
-        path = waiting.pop()
-        page = pages.page(path)
-        if page is None:
-            say(f"{path}: there is no such page any more")
-            continue
-        file = new / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(page.html, encoding="utf-8")
-        for one in _linked(page.html, path) - known - beside:
-            known.add(one)
-            waiting.append(one)
+    known = _write_linked(pages, new, beside, say)
     made = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
     (new / _MARK).write_text("".join(f"{name}\n" for name in made), encoding="utf-8")
     if folder.exists():
@@ -64,6 +53,27 @@ def write(pages: Pages, folder: Path, say: Callable[[str], object]) -> int:
     new.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return len(known)
+
+
+def _write_linked(pages: Pages, new: Path, beside: set[str], say: Callable[[str], object]) -> set[str]:
+    """Write the first page, and all that links lead to from there; return the pages that there are."""
+    waiting, known = [f"{places.NOW}{places.SUFFIX}"], {f"{places.NOW}{places.SUFFIX}"}
+    with step("writing", unit="pages") as under_way:
+        while waiting:
+            path = waiting.pop()
+            under_way.now, under_way.total = path, len(known)
+            page = pages.page(path)
+            under_way.add()
+            if page is None:
+                say(f"{path}: there is no such page any more")
+                continue
+            file = new / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(page.html, encoding="utf-8")
+            for one in _linked(page.html, path) - known - beside:
+                known.add(one)
+                waiting.append(one)
+    return known
 
 
 def _others(folder: Path) -> list[str]:

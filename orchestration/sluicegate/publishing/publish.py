@@ -20,6 +20,7 @@ from pathlib import Path
 from sluicegate.areas import storage_errors
 from sluicegate.core.json_records import json_of
 from sluicegate.core.partitions import UNPARTITIONED
+from sluicegate.core.progress import Step, step
 from sluicegate.core.scratch import scratch_directory
 from sluicegate.core.stages import Stage
 from sluicegate.delivery.productions_places import digests_of
@@ -135,8 +136,11 @@ class Publishing:
             else:
                 todo = {relation: {ALL} for relation in self._tables if wanted is None or relation in wanted}
             done, result = dict[str, PublishedTable](), Published()
-            with scratch_directory(self.deployment.settings.data_dir / "scratch") as folder:
-                for change in self._changes(todo, newest, folder, budget, result):
+            with (
+                scratch_directory(self.deployment.settings.data_dir / "scratch") as folder,
+                step("publishing", len(todo), "tables") as under_way,
+            ):
+                for change in self._changes(todo, newest, folder, budget, result, under_way):
                     lease.still_held()
                     told(_in_words(change))
                     if table := self._carry_out(change, result):
@@ -201,6 +205,7 @@ class Publishing:
         folder: Path,
         budget: Budget,
         result: Published,
+        under_way: Step,
     ) -> Iterator[Change]:
         """Yield what is to be done; whenever one is yielded the warehouse is closed.
 
@@ -216,6 +221,7 @@ class Publishing:
                 found, done = list[Change](), 0
                 try:
                     for relation in relations[:_AT_ONCE]:
+                        under_way.now = relation
                         change = look.at(relation, () if ALL in todo[relation] else todo[relation])
                         found += [change] if change else []
                         done += 1
@@ -228,6 +234,7 @@ class Publishing:
                     done += 1
                 result.waiting |= look.waiting
             yield from found
+            under_way.add(done)
             relations = relations[done:]
 
     def _carry_out(self, change: Change, result: Published) -> PublishedTable | None:

@@ -28,13 +28,15 @@ from sluicegate.quality.parameters import (
     references,
 )
 from sluicegate.quality.suites import CHECK_NAME
-from sluicegate.state.metrics import Measured, Metrics
+from sluicegate.state.metrics import Measured, Metrics, Place
 from sluicegate.state.store import StateStore
 from sluicegate.warehouse.base import Session
 from sluicegate.warehouse.slices import key_expression
 
 # Partitions; a window looks at 999 at most, of one weekday in seven.
 _LONGEST_LOOK_BACK = 7 * 999
+# Metrics that one scan measures: the values of all columns in memory at once were half a gigabyte.
+_AT_ONCE = 40
 # Metrics that tell of any value; the others are of finite numbers.
 _OF_ANY_VALUE = ("null_ratio", "distinct_count")
 
@@ -57,16 +59,23 @@ class Past:
     partitions: Sequence[tuple[str, str]]
     known: dict[Measured, float | None] = field(default_factory=dict[Measured, float | None], compare=False)
     """What was looked up of them already (`recall`)."""
+    selected: dict[tuple[int, bool, str], Sequence[Place]] = field(
+        default_factory=dict[tuple[int, bool, str], Sequence[Place]], compare=False
+    )
+    """What windows took already: most rules of a suite have the same one."""
 
-    def select(self, window: Window, partition_key: str) -> list[tuple[str, str]]:
+    def select(self, window: Window, partition_key: str) -> Sequence[Place]:
         """Return the last `window.size` of them that the window takes."""
-        chosen = [
-            item for item in self.partitions if not self.partitioning.grain.timed or item[0] < partition_key
-        ]
-        if window.same_weekday:
-            weekday = date.fromisoformat(partition_key).weekday()
-            chosen = [item for item in chosen if date.fromisoformat(item[0]).weekday() == weekday]
-        return chosen[-window.size :]
+        asked = window.size, window.same_weekday, partition_key
+        if asked not in self.selected:
+            chosen = self.partitions
+            if self.partitioning.grain.timed:
+                chosen = [item for item in chosen if item[0] < partition_key]
+            if window.same_weekday:
+                weekday = date.fromisoformat(partition_key).weekday()
+                chosen = [item for item in chosen if date.fromisoformat(item[0]).weekday() == weekday]
+            self.selected[asked] = chosen[-window.size :]
+        return self.selected[asked]
 
 
 def validated_past(
@@ -103,31 +112,42 @@ def validated_past(
 def recall(
     session: Session, kept: Metrics, past: Past, wanted: Iterable[Reference], partition_key: str
 ) -> None:
-    """Look up what these look at, together: one look at what is kept, and one scan for all that is not.
+    """Look up what these look at, together: one look at what is kept, and few scans for all that is not.
 
     Metrics of which other partitions are lacking have a scan of their own: a window of one day does not have
     a year measured.
 
     Raises:
-        duckdb.Error: one of them cannot be measured; none is then.
+        duckdb.Error: one of them cannot be measured; what was measured before it is kept.
     """
-    looked_at: dict[Metric, set[tuple[str, str]]] = {}
-    for reference in wanted:
-        looked_at.setdefault(reference.metric, set()).update(past.select(reference.window, partition_key))
-    places = {(*place, str(metric)) for metric, those in looked_at.items() for place in those}
-    past.known.update(kept.of(past.relation, places - past.known.keys()))
+    looked_at: dict[Metric, set[Place]] = {}
+    for metric, window in dict.fromkeys((reference.metric, reference.window) for reference in wanted):
+        looked_at.setdefault(metric, set()).update(past.select(window, partition_key))
+    places = [place for metric, those in looked_at.items() for place in _unknown(past, metric, those)]
+    past.known.update(kept.of(past.relation, places))
     if past.partition_column is None:
         return
-    lacking: dict[frozenset[tuple[str, str]], list[Metric]] = {}
+    lacking: dict[frozenset[Place], list[Metric]] = {}
     for metric, those in looked_at.items():
-        unknown = frozenset(place for place in those if (*place, str(metric)) not in past.known)
-        if unknown:
+        if unknown := frozenset((key, version) for key, version, _ in _unknown(past, metric, those)):
             lacking.setdefault(unknown, []).append(metric)
-    measured: dict[Measured, float | None] = {}
     for those, metrics in lacking.items():
-        measured |= _measured(session, past, metrics, those)
-    kept.keep(past.relation, measured)
-    past.known.update(measured)
+        # Those of a column together: DuckDB reads a column once for all of them.
+        metrics.sort(key=lambda metric: metric.column or "")
+        for first in range(0, len(metrics), _AT_ONCE):
+            some = metrics[first : first + _AT_ONCE]
+            names, measured = [str(metric) for metric in some], _measured(session, past, some, those)
+            kept.keep_past(past.relation, names, measured)
+            for (key, version), values in measured.items():
+                past.known.update(
+                    ((key, version, name), value) for name, value in zip(names, values, strict=True)
+                )
+
+
+def _unknown(past: Past, metric: Metric, places: Iterable[Place]) -> list[Measured]:
+    name, known = str(metric), past.known
+    wanted = [(key, version, name) for key, version in places]
+    return [one for one in wanted if one not in known] if known else wanted
 
 
 def resolve(
@@ -193,10 +213,10 @@ def _number(
     partition_key: str,
 ) -> tuple[float, str]:
     chosen = past.select(reference.window, partition_key)
-    places: list[Measured] = [(*place, str(reference.metric)) for place in chosen]
-    if not past.known.keys() >= set(places):
+    if _unknown(past, reference.metric, chosen):
         recall(session, kept, past, [reference], partition_key)
-    found = [number for place in places if (number := past.known.get(place)) is not None]
+    name, known = str(reference.metric), past.known
+    found = [number for key, version in chosen if (number := known.get((key, version, name))) is not None]
     if not found:
         raise NoHistory(f"{reference.text}: no validated partition before this one")
     if len(found) == 1:
@@ -227,8 +247,8 @@ def _measured(
     session: Session,
     past: Past,
     metrics: Sequence[Metric],
-    partitions: Collection[tuple[str, str]],
-) -> dict[Measured, float | None]:
+    partitions: Collection[Place],
+) -> dict[Place, Sequence[float | None]]:
     """Measure past partitions from the table itself, in one scan of them."""
     assert past.partition_column is not None
     key_of_row = key_expression(past.partition_column, past.partitioning)
@@ -239,12 +259,7 @@ def _measured(
     )
     numbers: dict[str, Sequence[float | None]] = {key: values for key, *values in rows}
     empty = [0.0 if metric.name == ROW_COUNT else None for metric in metrics]
-    names = [str(metric) for metric in metrics]
-    return {
-        (key, version, name): value
-        for key, version in partitions
-        for name, value in zip(names, numbers.get(key, empty), strict=True)
-    }
+    return {(key, version): numbers.get(key, empty) for key, version in partitions}
 
 
 def _aggregate(metric: Metric) -> str:

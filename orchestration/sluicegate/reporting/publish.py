@@ -26,6 +26,7 @@ from sluicegate.areas.access import place_of
 from sluicegate.core.environments import Environment
 from sluicegate.core.json_records import bytes_of
 from sluicegate.core.loopback import elsewhere
+from sluicegate.core.progress import each
 from sluicegate.core.settings import not_here
 from sluicegate.kusto.files import FOLDER as KUSTO
 from sluicegate.project.earlier import FOLDERS
@@ -154,7 +155,7 @@ def publish(deployment: Deployment, area: Area, now: datetime) -> Published:
     since = last - _OVERLAP if last and last <= now else None
     old = (now - deployment.settings.operations_kept).date()
     files, written = dict(before.files) if before else dict[str, File](), list[str]()
-    for view in VIEWS.values():
+    for view in each("publishing operations data", VIEWS.values(), "tables", lambda view: view.name):
         if view.name in _NOT_PUBLISHED:
             continue
         for path, rows, is_open in _changed(deployment, view, since, before):

@@ -189,6 +189,18 @@ metrics = Table(
     Column("measured_at", DateTime(timezone=True), nullable=False),
 )
 
+# The same of partitions that were there before a rule looked at them: hundreds of them, measured at once.
+past_metrics = Table(
+    "past_metrics",
+    metadata,
+    Column("relation", String(300), primary_key=True),
+    Column("partition_key", String(100), primary_key=True),
+    Column("version", String(100), primary_key=True),
+    Column("names", String(64), primary_key=True),  # a digest of which metrics they are
+    Column("numbers", Text, nullable=False),  # JSON, {metric: number, null where there is no finite one}
+    Column("measured_at", DateTime(timezone=True), nullable=False),
+)
+
 # Plans, and what became of them. A scope is a partition, or "" where the destination holds the newest one.
 # A server default is what a column says in a store that was made before the column was.
 deliveries = Table(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
+from sluicegate.core.progress import Step
 from sluicegate.core.ranges import Ranges, common, joined, without
 from sluicegate.destinations.base import DeliveryError, Refused
 from sluicegate.state.deliveries import Deliveries
@@ -80,6 +81,7 @@ class StoreJournal:
         self._sending = sending
         # Senders of one process wait here for each other: for a database's lock SQLite sleeps, and too long.
         self._writing = Lock()
+        self.under_way = Step("sending")
 
     def pending(self) -> Sequence[tuple[int, int]]:
         """Return the half-open ranges of rows that are not settled, ascending."""
@@ -100,6 +102,7 @@ class StoreJournal:
         told = [(item.row, item.code, item.said[:_LONGEST_WORDS]) for item in refused]
         with under_lease(), self._writing:
             self._deliveries.acknowledge(self._id, first, end, told, self._token, note, self._sending)
+            self.under_way.add(end - first)
 
     def finishes(self) -> bool:
         """Return whether what a full shard does not have is to go."""

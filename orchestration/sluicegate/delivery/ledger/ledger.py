@@ -257,7 +257,7 @@ class Ledger:
 
     # -- a plan on its way
 
-    def begin(self, order: Order, plan: Delivery, token: str) -> tuple[Shard, Journal]:
+    def begin(self, order: Order, plan: Delivery, token: str) -> tuple[Shard, StoreJournal]:
         """Return what the destination is given of a plan, and the journal of it, under the lease's token.
 
         Rows for which nothing is to be done there are settled with this.

@@ -27,7 +27,6 @@ from sluicegate.destinations.base import (
     ROW,
     ROW_HASH,
     Change,
-    Journal,
     Mode,
     Refused,
 )
@@ -57,7 +56,7 @@ def open_journal(
     left: Ranges | None = None,
     *,
     finishes: bool = True,
-) -> Journal:
+) -> StoreJournal:
     """Return the journal of a new sending of a plan; for the arguments see `StoreJournal`.
 
     Rows whose keys are in another scope now are settled with this: nothing is done for them.

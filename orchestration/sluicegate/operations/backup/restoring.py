@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sluicegate.core.progress import step
 from sluicegate.core.settings import Settings
 from sluicegate.delivery.erasure import erase_again
 from sluicegate.delivery.ledger import Ledger
@@ -246,13 +247,14 @@ def _journal(
 
 def _bring_back(settings: Settings, folder: Folder, manifest: Manifest, say: Say) -> None:
     roots = folders(settings)
-    done = 0
-    for part in dict.fromkeys(file.part for file in manifest.files):
-        files = [file for file in manifest.files if file.part == part]
-        for file in files:
-            _put(folder, file, _place(settings, roots, file))
-            done += file.size
-        say(f"{part}: {len(files):,} files; {done:,} of {manifest.size:,} bytes")
+    with step("bringing back", manifest.size, "bytes") as under_way:
+        for part in dict.fromkeys(file.part for file in manifest.files):
+            files = [file for file in manifest.files if file.part == part]
+            for file in files:
+                under_way.now = f"{part}/{file.path}"
+                _put(folder, file, _place(settings, roots, file))
+                under_way.add(file.size)
+            say(f"{part}: {len(files):,} files; {under_way.done:,} of {manifest.size:,} bytes")
 
 
 def _place(settings: Settings, roots: dict[str, Path], file: File) -> Path:

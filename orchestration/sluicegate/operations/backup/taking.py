@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sluicegate.core.environments import made_from
+from sluicegate.core.progress import each
 from sluicegate.core.settings import Settings
 from sluicegate.core.version import own_version
 from sluicegate.destinations.registry import destination_types
@@ -150,7 +151,7 @@ class _Taken:
         """Take the files below a folder as they are now; those that went since an earlier call go."""
         there: set[tuple[str, str]] = set()
         copied = 0
-        for path in files_below(root, NOT_KEPT.get(part, ())):
+        for path in each(f"copying {part}", list(files_below(root, NOT_KEPT.get(part, ()))), "files"):
             name = (part, path.relative_to(root).as_posix())
             try:
                 file, new = self._file(name, path)

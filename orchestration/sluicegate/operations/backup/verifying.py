@@ -3,17 +3,14 @@
 Belongs here: that. Does not belong here: what is compared for agreement (`agreement`).
 """
 
-from collections.abc import Callable
-
+from sluicegate.core.progress import each
 from sluicegate.operations.backup.agreement import disagreements, store_of
 from sluicegate.operations.backup.folder import Folder, Manifest, digest_of, told
 from sluicegate.operations.backup.parts import RECORDS
 from sluicegate.state.upgrade import FORM
 
-_TOLD_EACH_BYTES = 1 << 30
 
-
-def verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> list[str]:
+def verify(folder: Folder, manifest: Manifest) -> list[str]:
     """Return what is wrong with a backup, in words; nothing where it can be restored.
 
     A content that is not as it was written is noted as such, so that the next backup writes it anew.
@@ -25,14 +22,13 @@ def verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> li
     """
     fix = f"expected the right to read {folder.path}; type the same as another user, or give it that"
     with told(f"the backup {manifest.name} cannot be read", fix):
-        return _verify(folder, manifest, say)
+        return _verify(folder, manifest)
 
 
-def _verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> list[str]:
+def _verify(folder: Folder, manifest: Manifest) -> list[str]:
     wrong: list[str] = []
-    read = told = 0
     seen: set[str] = set()
-    for file in manifest.files:
+    for file in each("reading", manifest.files, "files", lambda one: one.path):
         if file.digest in seen:
             continue
         seen.add(file.digest)
@@ -45,10 +41,6 @@ def _verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> l
             folder.note(file.digest, damaged=damaged)
             if damaged:
                 wrong.append(f"{where} is not as it was written: {content}")
-        read += file.size
-        if read - told >= _TOLD_EACH_BYTES:
-            told = read
-            say(f"{read:,} of {manifest.size:,} bytes read")
     if not any(file.part == RECORDS for file in manifest.files):
         wrong.append("the records are not in it")
     if manifest.records_form > FORM:

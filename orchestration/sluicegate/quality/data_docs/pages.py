@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core.partitions import SNAPSHOT_PARTITION
+from sluicegate.core.progress import each
 from sluicegate.core.settings import quiet_environment
 from sluicegate.quality.rule_results import Outcome
 from sluicegate.quality.suites import CHECK_NAME
@@ -76,7 +77,7 @@ def render(judgements: Sequence[Judgement], site_dir: Path) -> None:
         items = list(of_suite)
         rules = [_configuration(rule).to_json_dict() for rule in items[0].rules]
         context.suites.add(gx.ExpectationSuite(name=suite, expectations=rules))
-        for item in items:
+        for item in each(f"rendering {suite}", items, "partitions"):
             result = _suite_result(item, suite)
             key = ValidationResultIdentifier(
                 ExpectationSuiteIdentifier(suite), result.meta["run_id"], batch_identifier=_partition(item)

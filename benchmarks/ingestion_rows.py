@@ -202,7 +202,8 @@ def measure(name: str, rows: int, rounds: int, folder: Path) -> dict[str, Any]:
             f" {one['bad']:,.0f} bad"
         )
     print(
-        f"ratio         {figures['ratio']:6.2f}    {figures['cpu_ratio']:6.2f}    goal {case.goal}", flush=True
+        f"ratio         {figures['ratio']:6.2f}    {figures['cpu_ratio']:6.2f}    goal {case.goal}",
+        flush=True,
     )
     subprocess.run(["rm", "-rf", str(folder)], check=True)
     return {of: round(figure, 2) for of, figure in figures.items()} | {"peak_mb": round(ours["peak_mb"])}

@@ -51,10 +51,12 @@ _STRICT = (
     f"(not regexp_matches(row_text, {literal(_BEYOND_JSON)}) or not regexp_matches("
     f"regexp_replace(row_text, {literal(_TEXTS)}, '\"\"', 'g'), {literal(_BEYOND_JSON)}))"
 )
+# One look for both: what it does not find is JSON, if it can be parsed, and comes out as it is written.
+_SPECIAL = f"regexp_matches(row_text, {literal(f'{_BEYOND_JSON}|{_MAY_BE_ALTERED}')})"
 # NULL for what is no object. An array has no keys, as an empty object has none.
 _KEYS = (
     "case when starts_with(ltrim(row_text, e' \\t\\r\\n'), '{')"
-    f" then (case when {_STRICT} then try(json_keys(row_text)) end) end"
+    f" then (case when not {_SPECIAL} or {_STRICT} then try(json_keys(row_text)) end) end"
 )
 _OBJECT = f"coalesce(list_unique({_KEYS}) = len({_KEYS}), false)"
 _KINDS = f"case when {_BLANK} then 'blank' when {_OBJECT} then 'object' else 'broken' end"
@@ -145,6 +147,8 @@ class _FileShape:
     rows: int
     """Lines or elements, blank ones too."""
     broken: int
+    special: bool
+    """Whether a number of any row may be altered by the engine's JSON functions."""
 
 
 class _JsonReader(Reader):
@@ -160,7 +164,7 @@ class _JsonReader(Reader):
         self.columns = {file: self._shapes[file.path].columns for file in files}
         # What marks a number in a string must not stand in any file.
         self._token = f"number{secrets.token_hex(8)}:"
-
+        self._special = any(shape.special for shape in self._shapes.values())
         # Where every row is an object, none is parsed twice to find that out.
         self._is_row = f"({_KINDS}) = 'object'" if self.broken_count() else f"not ({_BLANK})"
 
@@ -199,18 +203,23 @@ class _JsonReader(Reader):
 
     def _parsed(self, source: str, wanted: Sequence[str | None], kept: str = "") -> str:
         pointers = ", ".join(literal(_pointer(name)) for name in wanted if name is not None)
+        text = f"case when {self._is_row} then {self._exact_text()} end"
+        # What is left out is not parsed, in whatever order the engine looks at conditions.
+        return (
+            f"select {kept}json_extract_string({text}, cast([{pointers}] as varchar[])) as found"
+            f" from ({source}) where {self._is_row}"
+        )
+
+    def _exact_text(self) -> str:
+        """Return SQL of a row's text in which each number that the engine would alter is a marked string."""
+        if not self._special:
+            return "row_text"
         number = literal(f'\\1"{self._token}\\2"')
         guarded = f"regexp_replace(row_text, {literal(UP_TO_NUMBER)}, {number}, 'g')"
         # The last step matched the end of the row, and left an empty string with a mark there.
         exact = f"left({guarded}, -{len(self._token) + 2})"
-        text = (
-            f"case when regexp_matches(row_text, {literal(_MAY_BE_ALTERED)}) then {exact} else row_text end"
-        )
-        # What is left out is not parsed, in whatever order the engine looks at conditions.
-        text = f"case when {self._is_row} then {text} end"
         return (
-            f"select {kept}json_extract_string({text}, cast([{pointers}] as varchar[])) as found"
-            f" from ({source}) where {self._is_row}"
+            f"case when regexp_matches(row_text, {literal(_MAY_BE_ALTERED)}) then {exact} else row_text end"
         )
 
     def _selected(self, wanted: Sequence[str | None]) -> str:
@@ -223,6 +232,9 @@ class _JsonReader(Reader):
                 continue
             position += 1
             value = f"found[{position}]"
+            if not self._special:
+                numbered.append(f"{value} as c{index}")
+                continue
             numbered.append(
                 f"case when starts_with({value}, {token}) then substr({value}, {len(self._token) + 1})"
                 f" when contains({value}, {inner}) then regexp_replace({value}, {pattern}, '\\1', 'g')"
@@ -242,36 +254,42 @@ def _shapes(
     """Return {path: shape}, from one scan over all rows."""
     import duckdb
 
+    def kinds(numbered: str, first: str) -> list[tuple[str, int, int, list[str], bool, bool]]:
+        # Rows with the same keys are told apart no further: there are few kinds of them.
+        return connection.execute(f"""
+            with keyed as (
+                select path, {numbered} as n, {_BLANK} as blank, {_SPECIAL} as special, {_KEYS} as keys
+                from ({source})
+            )
+            select
+                path, {first} as first, count(*), coalesce(keys, []) as keys,
+                not blank and coalesce(list_unique(keys) <> len(keys), true), bool_or(special)
+            from keyed
+            group by path, blank, keys
+            order by path, first
+        """).fetchall()
+
     try:
-        with in_order(connection):
-            # Rows with the same keys are told apart no further: there are few kinds of them.
-            found = connection.execute(f"""
-                with keyed as (
-                    select path, row_number() over () as n, {_BLANK} as blank, {_KEYS} as keys from ({source})
-                ),
-                kinds as (
-                    select path, blank, keys, min(n) as first, count(*) as rows
-                    from keyed
-                    group by path, blank, keys
-                )
-                select
-                    path, first, rows, coalesce(keys, []) as keys,
-                    not blank and coalesce(list_unique(keys) <> len(keys), true) as broken
-                from kinds
-                order by path, first
-            """).fetchall()
+        found = kinds("0", "0")
+        # Which keys come first in a file matters where its rows have others; to number rows takes one thread.
+        if len(found) > len({path for path, *_ in found}):
+            with in_order(connection):
+                found = kinds("row_number() over ()", "min(n)")
     except duckdb.InvalidInputException as error:
         raise _unreadable(files, str(error)) from None
     names: dict[str, dict[str, None]] = {file.path: {} for file in files}
-    rows, broken = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
-    for path, _, count, keys, is_broken in found:
+    rows, broken, specials = dict.fromkeys(names, 0), dict.fromkeys(names, 0), dict.fromkeys(names, False)
+    for path, _, count, keys, is_broken, special in found:
         rows[path] += count
+        specials[path] |= special
         if is_broken:
             broken[path] += count
         else:
             names[path].update(dict.fromkeys(keys))
     return {
-        path: _FileShape(tuple(FoundColumn(name) for name in names[path]), rows[path], broken[path])
+        path: _FileShape(
+            tuple(FoundColumn(name) for name in names[path]), rows[path], broken[path], specials[path]
+        )
         for path in names
     }
 

@@ -1,9 +1,9 @@
 """What a row costs that is JSON, or that is bad: a load from its marker to the raw table beside bare DuckDB.
 
 A file of JSON is compared with one `read_json` of it, whose types are told, into a table of a new database
-file; a CSV file with bad rows with one `read_csv` of the same file without them. Each side is a fresh process,
-timed after its imports; the sides of a case take turns, and each shows the median of its rounds, by the clock
-and by the processor, and its peak of resident memory.
+file; a CSV file with bad rows with one `read_csv` of the same file without them. Each side is a fresh
+process, timed after its imports; the sides of a case take turns, and each shows the median of its rounds, by
+the clock and by the processor, and its peak of resident memory.
 """
 
 import argparse
@@ -92,14 +92,13 @@ BAD_DAY = "case when {} then '2022-13-03' else '2022-10-03' end"
 
 @dataclass(frozen=True)
 class Case:
-    """Rows of one kind; `bad` is SQL of the day column where some are bad, `ending` what is put behind them."""
+    """Rows of one kind; `bad` is SQL of the day where some are bad, `ending` is put behind them."""
 
     format: str
     columns: dict[str, tuple[str, str]]
     goal: float
     bad: str = ""
     ending: str = ""
-    typed: str = ""
 
 
 CASES = {

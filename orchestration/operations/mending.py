@@ -14,7 +14,8 @@ from pathlib import Path
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
-from orchestration.ingestion.convert import QuarantinedRow, TooManyBadRows
+from orchestration.ingestion.bad_rows import QuarantinedRow
+from orchestration.ingestion.convert import TooManyBadRows
 from orchestration.ingestion.load import convert_kept
 from orchestration.ingestion.mended import PLACE_HEADERS, mended_in, mended_name
 from orchestration.ingestion.originals import mended_path
@@ -91,9 +92,9 @@ def _values(row: QuarantinedRow) -> dict[str, str]:
 def _bad_rows(deployment: Deployment, contract: SourceContract, drop: Drop) -> Sequence[QuarantinedRow]:
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            return convert_kept(deployment, contract, drop, scratch, for_mending=True).quarantined
+            return tuple(convert_kept(deployment, contract, drop, scratch, for_mending=True).quarantined)
         except TooManyBadRows as refused:
-            return refused.quarantined
+            return tuple(refused.quarantined)
 
 
 def replay(deployment: Deployment, contract: SourceContract, partition_key: str, mended: Path) -> Drop:

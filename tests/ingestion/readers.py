@@ -11,6 +11,7 @@ from hypothesis import settings
 from orchestration.contracts.reading import ReadOptions
 from orchestration.ingestion.formats.base import PlainFile, Reader, ReaderContext
 from orchestration.ingestion.formats.registry import open_reader
+from orchestration.ingestion.formats.scratch import placed_rows
 
 # Each example opens an engine: a few dozen take a second or two, and how long one takes says nothing.
 GENERATED = settings(max_examples=50, deadline=None)
@@ -36,9 +37,10 @@ class Opened:
         return self.connection.execute(self.reader.rows(wanted)).fetchall()
 
     def placed(self, *wanted: str | None) -> list[tuple[Any, ...]]:
-        """Fetch rows with their places, by place."""
+        """Fetch rows with their files and lines, in the order of those."""
+        placed = placed_rows(self.connection, self.reader, wanted)
         return self.connection.execute(
-            f"select * from ({self.reader.placed_rows(wanted)}) order by _file, _place"
+            f"select * exclude (_n) from ({placed}) order by _file, _line"
         ).fetchall()
 
 

@@ -13,6 +13,7 @@ from orchestration.ingestion.formats.base import PlainFile, ReaderContext, Unrea
 from orchestration.ingestion.formats.csv import CsvReader, open_csv
 from orchestration.ingestion.formats.csv_records import CsvFile
 from orchestration.ingestion.formats.csv_text import JOINED, MAX_LINE_BYTES, QUOTE
+from orchestration.ingestion.formats.scratch import placed_rows
 from orchestration.operations.mending import export_quarantined, replay
 from tests.ingestion.door import DAY, HEADER, Door, column, contract
 
@@ -198,9 +199,10 @@ def test_a_file_is_read_alike_wherever_it_is_cut(
             ReaderContext(connection, tmp_path, ReadOptions(Format.CSV), []),
             [PlainFile(str(path), "cut.csv")],
         )
-        rows = connection.execute(f"from ({found.placed_rows(['ä', 'b'])})").fetchall()
-    lines = found.lines("cut.csv", [place for *_, place, _ in rows])
-    assert [(lines[place], *values) for *values, place, _ in rows] == [
+        rows = connection.execute(
+            f"select _line, c0, c1 from ({placed_rows(connection, found, ['ä', 'b'])}) order by _line"
+        ).fetchall()
+    assert rows == [
         (2, "1", 'x\r\ny\rz\nw "q" '), (6, "2", '5" pipé'), (7, "3", None), (10, "5", "\ufeffü"),
         (11, "6", "é"),
     ]  # fmt: skip

@@ -1,24 +1,26 @@
-"""What readers share: files named in SQL, order, and intermediate Parquet for what the engine cannot read.
+"""What readers share: files in SQL, where rows stand, and Parquet for what the engine cannot read.
 
 Belongs here: paths, batches, the relation over what was written. Does not belong here: any one format.
 """
 
+import itertools
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.compute.sql import literal
-from orchestration.ingestion.formats.base import PlainFile
+from orchestration.ingestion.formats.base import PlainFile, Reader
 
 if TYPE_CHECKING:
     import duckdb
 
 BATCH_ROWS = 10_000
 BATCH_BYTES = 16 << 20
+_NUMBERS = itertools.count()
 
 
 def file_list(files: Sequence[PlainFile]) -> str:
@@ -26,25 +28,42 @@ def file_list(files: Sequence[PlainFile]) -> str:
     return "[" + ", ".join(literal(file.path) for file in files) + "]"
 
 
-def files_relation(files: Sequence[PlainFile], before: Sequence[int]) -> str:
-    """Return SQL of `files(path, name, before)`: `before` is the number of rows of the files before each."""
-    values = ", ".join(
-        f"({literal(file.path)}, {literal(file.name)}, {rows})"
-        for file, rows in zip(files, before, strict=True)
+def placed_rows(
+    connection: "duckdb.DuckDBPyConnection", reader: Reader, wanted: Sequence[str | None], chosen: str = ""
+) -> str:
+    """Return SQL of a reader's rows with `_n` (their number, from 1), `_file` and `_line`, in any order.
+
+    `chosen` is a relation with the column `n`, the numbers of those that are wanted; all are, without it.
+    """
+    import pyarrow as pa
+
+    files: list[str] = []
+    firsts, places, lines = array("q"), array("q"), array("q")
+    for first, file, line in reader.steps():
+        if not files or files[-1] != file:
+            files.append(file)
+        firsts.append(first)
+        places.append(len(files) - 1)
+        lines.append(line)
+    names = pa.DictionaryArray.from_arrays(pa.array(places, pa.int64()), pa.array(files, pa.string()))
+    steps = pa.table(
+        {"first": pa.array(firsts, pa.int64()), "file": names, "line": pa.array(lines, pa.int64())}
     )
-    return f"(values {values}) as files(path, name, before)"
-
-
-@contextmanager
-def in_order(connection: "duckdb.DuckDBPyConnection") -> Generator[None]:
-    """Let the engine number rows in the order of their files, whatever it is set to otherwise."""
-    setting = connection.execute("select current_setting('preserve_insertion_order')").fetchone()
-    assert setting is not None
-    connection.execute("set preserve_insertion_order = true")
-    try:
-        yield
-    finally:
-        connection.execute(f"set preserve_insertion_order = {setting[0]}")
+    table = f"steps_{next(_NUMBERS)}"
+    connection.register("arriving", steps)
+    connection.execute(
+        f"create temp table {table} as select first, cast(file as varchar) as file, line from arriving"
+    )
+    connection.unregister("arriving")
+    rows = (
+        reader.numbered(wanted, chosen)
+        if chosen
+        else f"select *, row_number() over () as _n from ({reader.rows(wanted)})"
+    )
+    return (
+        f"select found.*, file as _file, line + _n - first as _line"
+        f" from ({rows}) as found asof join {table} on _n >= first"
+    )
 
 
 def write_parquet(path: Path, types: Sequence[Any], rows: Iterator[Sequence[Any]]) -> None:

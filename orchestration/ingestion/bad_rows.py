@@ -94,6 +94,7 @@ class BadRows:
         reader: Reader,
         rows: str,
         twice: Mapping[tuple[str, ...], str],
+        scratch: Path,
     ) -> None:
         """Find them: only rows that are marked are judged once more, and read a second time.
 
@@ -103,10 +104,12 @@ class BadRows:
             reader: what reads the rows.
             rows: SQL, to stand behind `from`, of the converted rows, in the reader's order.
             twice: {key that stands twice: SQL that is true where that of a converted row does}.
+            scratch: a folder for files of its own.
         """
         self._connection = connection
         self._judgement = judgement
         self._reader = reader
+        self._scratch = scratch
         header = judgement.repeated_header
         rules = [*([header] if header is not None else []), *judgement.rules]
         for number, key in enumerate(twice):
@@ -134,10 +137,10 @@ class BadRows:
         columns = "file varchar, line bigint, broken integer[], raw varchar"
         connection.execute(f"create or replace temp table bad_rows ({columns})")
         if self.judged:
-            placed = placed_rows(connection, reader, judgement.wanted, "marked")
+            placed = placed_rows(connection, reader, judgement.wanted, scratch, "marked")
             connection.execute(
                 f"insert into bad_rows select _file, _line, {broken}, left({judgement.raw()}, {KEPT_TEXT})"
-                f" from ({placed}) join marked on n = _n"
+                f" from ({placed}) join marked on marked.n = _n"
             )
 
     def of_all(self, rows: int) -> list[RowRule]:
@@ -148,9 +151,7 @@ class BadRows:
         ).fetchall()
         return [self._rules[number - 1] for (number,) in counted]
 
-    def written(
-        self, scratch: Path, at_most: int, without: Collection[Place]
-    ) -> tuple[Quarantined, frozenset[Place]]:
+    def written(self, at_most: int, without: Collection[Place]) -> tuple[Quarantined, frozenset[Place]]:
         """Write the first of them, and of those that could not be split, by file and line.
 
         Those at the places `without` are left out; they are returned.
@@ -160,7 +161,7 @@ class BadRows:
             f"select file, line, ({columns})[broken[1]] as column_name, ({words})[broken[1]] as rule,"
             f" list_select({words}, broken) as rules, raw from bad_rows"
         )
-        if unsplit := self._unsplit(scratch, at_most):
+        if unsplit := self._unsplit(at_most):
             rows += f" union all select v0, v1, '', v2, [v2], v3 from {unsplit}"
         left_out = frozenset[Place]()
         if without:
@@ -170,14 +171,14 @@ class BadRows:
             ).fetchall()
             left_out = frozenset((file, line) for file, line in found)
             rows = f"select * from ({rows}) where (file, line) not in ({places})"
-        file = scratch / "quarantined.parquet"
+        file = self._scratch / "quarantined.parquet"
         [(count,)] = self._connection.execute(
             f"copy (select * from ({rows}) order by file, line limit {max(at_most, 0)})"
             f" to {literal(str(file))} (format parquet)"
         ).fetchall()
         return Quarantined((file,) if count else (), count), left_out
 
-    def _unsplit(self, scratch: Path, at_most: int) -> str:
+    def _unsplit(self, at_most: int) -> str:
         """Return SQL of rows without columns; empty if there are none.
 
         Where a column is classified, nobody can tell which part of them it is.
@@ -186,7 +187,7 @@ class BadRows:
             return ""
         import pyarrow as pa
 
-        file, hides = scratch / "unsplit.parquet", self._judgement.hides
+        file, hides = self._scratch / "unsplit.parquet", self._judgement.hides
         rows = (
             (row.file, row.line, row.rule, REDACTED if hides else row.raw[:KEPT_TEXT])
             for row in self._reader.broken_rows(at_most)

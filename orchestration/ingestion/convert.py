@@ -80,10 +80,10 @@ def convert(
     if not counted[1] and not broken and not twice and not mended:
         return Converted(typed, read, read, Quarantined())
     repeated = {key: f"coalesce(({_key(key)}) in ({_repeated(key, held)}), false)" for key in twice}
-    bad_rows = BadRows(connection, judgement, reader, held, repeated)
+    bad_rows = BadRows(connection, judgement, reader, held, repeated, scratch)
     bad = bad_rows.judged + broken
     most = KEPT_OF_REFUSED if contract.limit.exceeded(bad, read) and not mended else bad
-    quarantined, replaced = bad_rows.written(scratch, most, mended)
+    quarantined, replaced = bad_rows.written(most, mended)
     left = bad - len(replaced)
     if contract.limit.exceeded(left, read):
         raise TooManyBadRows(label, _told(bad_rows, judgement, quarantined, left, read), quarantined)

@@ -21,7 +21,7 @@ from orchestration.ingestion.convert import Converted, convert
 from orchestration.ingestion.formats.base import BrokenRow, Reader, ReaderContext, Step
 from orchestration.ingestion.formats.csv import open_csv
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
-from orchestration.ingestion.formats.scratch import placed_rows
+from orchestration.ingestion.formats.scratch import numbered_rows, placed_rows
 from orchestration.ingestion.judgement import Judgement
 from orchestration.ingestion.originals import MENDED
 from orchestration.ingestion.refusal import DropRefused
@@ -117,7 +117,7 @@ class MendedRows:
     def _read(self) -> list[_Row]:
         found = self._connection.execute(
             f"select _file, _line, c0, try_cast(c1 as bigint) from"
-            f" ({placed_rows(self._connection, self._reader, PLACE_HEADERS)}) order by all"
+            f" ({placed_rows(self._connection, self._reader, PLACE_HEADERS, self._scratch)}) order by all"
         ).fetchall()
         self._reader.check(len(found))
         return [
@@ -140,7 +140,10 @@ class MendedRows:
             self._find_clashes(key, original.rows)
         left_out = self._wrong.keys() | self._superseded
         chosen = _Chosen(
-            self._connection, self._reader, [row.own for row in self._rows if row.own in left_out]
+            self._connection,
+            self._reader,
+            [row.own for row in self._rows if row.own in left_out],
+            self._scratch,
         )
         scratch = self._scratch / "mended"
         converted = convert(self._connection, self._judgement, chosen, MENDED, scratch)
@@ -180,7 +183,7 @@ class MendedRows:
 
     def _of_placed(self, condition: str, wanted: str) -> Mapping[Place, object]:
         """Return {own place: value} of rows that fulfil a condition, both SQL over the reader's columns."""
-        placed = placed_rows(self._connection, self._reader, self._judgement.wanted)
+        placed = placed_rows(self._connection, self._reader, self._judgement.wanted, self._scratch)
         found = self._connection.execute(
             f"select _file, _line, {wanted} from ({placed}) where {condition}"
         ).fetchall()
@@ -191,19 +194,28 @@ class _Chosen(Reader):
     """What another reader reads, without some rows."""
 
     def __init__(
-        self, connection: "duckdb.DuckDBPyConnection", reader: Reader, left_out: Sequence[Place]
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        reader: Reader,
+        left_out: Sequence[Place],
+        scratch: Path,
     ) -> None:
         self._connection = connection
+        self._scratch = scratch
         self._reader = reader
         self.columns = reader.columns
         listed = ", ".join(f"({literal(file)}, {line})" for file, line in left_out)
         self._kept = f"(_file, _line) not in ({listed})" if left_out else "true"
 
     def _placed(self, wanted: Sequence[str | None]) -> str:
-        return f"from ({placed_rows(self._connection, self._reader, wanted)}) where {self._kept} order by _n"
+        placed = placed_rows(self._connection, self._reader, wanted, self._scratch)
+        return f"from ({placed}) where {self._kept} order by _n"
 
     def rows(self, wanted: Sequence[str | None]) -> str:
         return f"select * exclude (_n, _file, _line) {self._placed(wanted)}"
+
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        return numbered_rows([(self.rows(wanted), 0)], chosen)
 
     def steps(self) -> Iterator[Step]:
         found = self._connection.execute(f"select _file, _line {self._placed([None])}").fetchall()

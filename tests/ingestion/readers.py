@@ -24,6 +24,7 @@ class Opened:
     reader: Reader
     connection: duckdb.DuckDBPyConnection
     files: list[PlainFile]
+    scratch: Path
 
     def columns(self, file: int = 0) -> dict[str, str]:
         return {column.name: column.type for column in self.reader.columns[self.files[file]]}
@@ -38,7 +39,7 @@ class Opened:
 
     def placed(self, *wanted: str | None) -> list[tuple[Any, ...]]:
         """Fetch rows with their files and lines, in the order of those."""
-        placed = placed_rows(self.connection, self.reader, wanted)
+        placed = placed_rows(self.connection, self.reader, wanted, self.scratch)
         return self.connection.execute(
             f"select * exclude (_n) from ({placed}) order by _file, _line"
         ).fetchall()
@@ -59,4 +60,5 @@ def opened(options: ReadOptions, directory: Path, paths: Sequence[Path], names: 
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
     connection = engine()
-    return Opened(open_reader(ReaderContext(connection, scratch, options, names), files), connection, files)
+    reader = open_reader(ReaderContext(connection, scratch, options, names), files)
+    return Opened(reader, connection, files, scratch)

@@ -199,9 +199,8 @@ def test_a_file_is_read_alike_wherever_it_is_cut(
             ReaderContext(connection, tmp_path, ReadOptions(Format.CSV), []),
             [PlainFile(str(path), "cut.csv")],
         )
-        rows = connection.execute(
-            f"select _line, c0, c1 from ({placed_rows(connection, found, ['ä', 'b'])}) order by _line"
-        ).fetchall()
+        placed = placed_rows(connection, found, ["ä", "b"], tmp_path)
+        rows = connection.execute(f"select _line, c0, c1 from ({placed}) order by _line").fetchall()
     assert rows == [
         (2, "1", 'x\r\ny\rz\nw "q" '), (6, "2", '5" pipé'), (7, "3", None), (10, "5", "\ufeffü"),
         (11, "6", "é"),

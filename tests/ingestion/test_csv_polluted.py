@@ -59,7 +59,7 @@ class Desk:
         rows = self.connection.execute(reader.rows(wanted)).fetchall()
         reader.check(len(rows))
         places = ", ".join(f"c{place}" for place in range(len(wanted)))
-        query = f"select _line, {places} from ({placed_rows(self.connection, reader, wanted)})"
+        query = f"select _line, {places} from ({placed_rows(self.connection, reader, wanted, scratch)})"
         placed = self.connection.execute(query).fetchall()
         found = {line: tuple(one or "" for one in row) for line, *row in placed}
         assert Counter(map(str, found.values())) == Counter(

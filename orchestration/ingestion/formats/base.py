@@ -99,12 +99,9 @@ class Reader(ABC):
         It may be slow, as it is asked for bad drops alone, once `check` has been called.
         """
 
+    @abstractmethod
     def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
         """Return SQL of `rows` with their number, `_n`, from 1: of those that the relation `chosen` has."""
-        return (
-            f"select * from (select *, row_number() over () as _n from ({self.rows(wanted)}))"
-            f" where _n in (select n from {chosen})"
-        )
 
     def check(self, rows: int) -> None:  # noqa: B027
         """Compare how many rows executing `rows` has given with what the reader knows of the files.

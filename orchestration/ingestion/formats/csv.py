@@ -27,6 +27,7 @@ from orchestration.ingestion.formats.base import (
 )
 from orchestration.ingestion.formats.csv_records import Broken, CsvFile, Head
 from orchestration.ingestion.formats.csv_text import MAX_LINE_BYTES
+from orchestration.ingestion.formats.scratch import numbered_rows
 
 # A file with longer lines is read by one thread: where several share it the engine loses such lines.
 _LONG_BYTES = 256 * 1024
@@ -86,6 +87,14 @@ class CsvReader(Reader):
     def rows(self, wanted: Sequence[str | None]) -> str:
         """Return all rows; see `Reader.rows`."""
         return " union all by name ".join(self._select(files, wanted) for files in self._alike.values())
+
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        """Return chosen rows with their numbers; see `Reader.numbered`."""
+        parts = (
+            (self._select(files, wanted), sum(self._tables[file].rows for file in files))
+            for files in self._alike.values()
+        )
+        return numbered_rows(parts, chosen)
 
     def _select(self, files: Sequence[PlainFile], wanted: Sequence[str | None]) -> str:
         table = self._tables[files[0]]

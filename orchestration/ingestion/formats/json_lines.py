@@ -282,7 +282,8 @@ def _shapes(
             )
             select
                 path, {first} as first, count(*), coalesce(keys, []) as keys, blank,
-                not blank and coalesce(list_unique(keys) <> len(keys), true), bool_or(special)
+                not blank and coalesce(list_unique(keys) <> len(keys), true),
+                coalesce(bool_or(special), false)
             from keyed
             group by path, blank, keys
             order by path, first

@@ -20,6 +20,7 @@ from orchestration.ingestion.formats.base import (
     Step,
 )
 from orchestration.ingestion.formats.parquet_sums import check_page_sums
+from orchestration.ingestion.formats.scratch import numbered_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,16 +84,32 @@ class ParquetReader(Reader):
         for file, before in self._rows_before():
             yield Step(before + 1, file.name, 1)
 
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        """See `Reader`."""
+        types = self._types(wanted)
+        parts = (
+            (self._selected(wanted, types, group), sum(self._counted[file] for file in group))
+            for group in self._alike
+        )
+        return numbered_rows(parts, chosen)
+
     def _rows_before(self) -> Iterator[tuple[PlainFile, int]]:
         """Yield the files that have rows, in the order of `rows`, and how many stand before each."""
         before = 0
         for file in itertools.chain.from_iterable(self._alike):
-            [(rows,)] = self._connection.execute(
-                f"select count(*) from read_parquet({literal(self._paths[file])}, hive_partitioning = false)"
-            ).fetchall()
-            if rows:
+            if rows := self._counted[file]:
                 yield file, before
             before += rows
+
+    @cached_property
+    def _counted(self) -> Mapping[PlainFile, int]:
+        counted = {
+            file: self._connection.execute(
+                f"select count(*) from read_parquet({literal(path)}, hive_partitioning = false)"
+            ).fetchall()
+            for file, path in self._paths.items()
+        }
+        return {file: rows for file, [(rows,)] in counted.items()}
 
     @cached_property
     def _alike(self) -> list[list[PlainFile]]:

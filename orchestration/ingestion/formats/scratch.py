@@ -6,7 +6,7 @@ Belongs here: paths, batches, the relation over what was written. Does not belon
 import itertools
 import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -28,14 +28,31 @@ def file_list(files: Sequence[PlainFile]) -> str:
     return "[" + ", ".join(literal(file.path) for file in files) + "]"
 
 
+def numbered_rows(parts: Iterable[tuple[str, int]], chosen: str) -> str:
+    """Return SQL of the rows of relations, each with as many of them, one after the other; see `numbered`.
+
+    Each is numbered alone: above a union the engine (1.5.5) numbers rows as they come, whatever order is set.
+    """
+    selects, before = list[str](), 0
+    for rows, count in parts:
+        selects.append(f"select *, {before} + row_number() over () as _n from ({rows})")
+        before += count
+    return f"select * from ({' union all by name '.join(selects)}) where _n in (select n from {chosen})"
+
+
 def placed_rows(
-    connection: "duckdb.DuckDBPyConnection", reader: Reader, wanted: Sequence[str | None], chosen: str = ""
+    connection: "duckdb.DuckDBPyConnection",
+    reader: Reader,
+    wanted: Sequence[str | None],
+    scratch: Path,
+    chosen: str = "",
 ) -> str:
     """Return SQL of a reader's rows with `_n` (their number, from 1), `_file` and `_line`, in any order.
 
     `chosen` is a relation with the column `n`, the numbers of those that are wanted; all are, without it.
     """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     files: list[str] = []
     firsts, places, lines = array("q"), array("q"), array("q")
@@ -45,24 +62,25 @@ def placed_rows(
         firsts.append(first)
         places.append(len(files) - 1)
         lines.append(line)
-    names = pa.DictionaryArray.from_arrays(pa.array(places, pa.int64()), pa.array(files, pa.string()))
-    steps = pa.table(
-        {"first": pa.array(firsts, pa.int64()), "file": names, "line": pa.array(lines, pa.int64())}
-    )
-    table = f"steps_{next(_NUMBERS)}"
-    connection.register("arriving", steps)
+    steps = {
+        "first": pa.array(firsts, pa.int64()),
+        "file": pa.DictionaryArray.from_arrays(pa.array(places, pa.int64()), pa.array(files, pa.string())),
+        "line": pa.array(lines, pa.int64()),
+    }
+    number = next(_NUMBERS)
+    # Not by the engine's own way from Arrow, which imports pandas.
+    path = scratch / f"steps-{number}.parquet"
+    pq.write_table(pa.table(steps), path)
+    chosen = chosen or f"(select row_number() over () as n from ({reader.rows([None])}))"
+    # Joined to the numbers alone, as the engine sorts and groups by all that it has on that side.
     connection.execute(
-        f"create temp table {table} as select first, cast(file as varchar) as file, line from arriving"
+        f"create temp table places_{number} as select n, file, line + n - first as line from {chosen}"
+        f" asof join read_parquet({literal(str(path))}) on n >= first"
     )
-    connection.unregister("arriving")
-    rows = (
-        reader.numbered(wanted, chosen)
-        if chosen
-        else f"select *, row_number() over () as _n from ({reader.rows(wanted)})"
-    )
+    path.unlink()
     return (
-        f"select found.*, file as _file, line + _n - first as _line"
-        f" from ({rows}) as found asof join {table} on _n >= first"
+        f"select found.*, file as _file, line as _line from ({reader.numbered(wanted, chosen)}) as found"
+        f" join places_{number} on n = _n"
     )
 
 

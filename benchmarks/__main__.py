@@ -11,6 +11,7 @@ NAMES = (
     "judge_rules",
     "judge_history",
     "ingestion",
+    "ingestion_rows",
     "sensor_tick",
     "incidents_look",
     "operations",

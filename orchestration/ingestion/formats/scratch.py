@@ -5,14 +5,13 @@ Belongs here: paths, batches, the relation over what was written. Does not belon
 
 import itertools
 import json
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from orchestration.compute.sql import literal
+from orchestration.compute.sql import literal, literals
 from orchestration.ingestion.formats.base import PlainFile, Reader
 
 if TYPE_CHECKING:
@@ -51,31 +50,23 @@ def placed_rows(
 
     `chosen` is a relation with the column `n`, the numbers of those that are wanted; all are, without it.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    files: list[str] = []
-    firsts, places, lines = array("q"), array("q"), array("q")
-    for first, file, line in reader.steps():
-        if not files or files[-1] != file:
-            files.append(file)
-        firsts.append(first)
-        places.append(len(files) - 1)
-        lines.append(line)
-    steps = {
-        "first": pa.array(firsts, pa.int64()),
-        "file": pa.DictionaryArray.from_arrays(pa.array(places, pa.int64()), pa.array(files, pa.string())),
-        "line": pa.array(lines, pa.int64()),
-    }
-    number = next(_NUMBERS)
-    # Not by the engine's own way from Arrow, which imports pandas.
-    path = scratch / f"steps-{number}.parquet"
-    pq.write_table(pa.table(steps), path)
+    number, files = next(_NUMBERS), list[str]()
+    # A file of text, which may be long: to get at what Python has, the engine imports pandas.
+    path = scratch / f"steps-{number}.csv"
+    with path.open("w", encoding="ascii") as stream:
+        for first, file, line in reader.steps():
+            if not files or files[-1] != file:
+                files.append(file)
+            stream.write(f"{first},{len(files)},{line}\n")
+    steps = (
+        f"read_csv({literal(str(path))}, header = false, auto_detect = false, delim = ',',"
+        " columns = {first: 'BIGINT', file: 'INTEGER', line: 'BIGINT'})"
+    )
     chosen = chosen or f"(select row_number() over () as n from ({reader.rows([None])}))"
     # Joined to the numbers alone, as the engine sorts and groups by all that it has on that side.
     connection.execute(
-        f"create temp table places_{number} as select n, file, line + n - first as line from {chosen}"
-        f" asof join read_parquet({literal(str(path))}) on n >= first"
+        f"create temp table places_{number} as select n, ({literals(files)})[file] as file,"
+        f" line + n - first as line from {chosen} asof join {steps} on n >= first"
     )
     path.unlink()
     return (

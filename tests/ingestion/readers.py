@@ -10,6 +10,7 @@ from hypothesis import settings
 from sluicegate.contracts.reading import ReadOptions
 from sluicegate.ingestion.formats.base import PlainFile, Reader, ReaderContext
 from sluicegate.ingestion.formats.registry import open_reader
+from sluicegate.ingestion.formats.scratch import placed_rows
 
 # Each example opens an engine: a few dozen take a second or two, and how long one takes says nothing.
 GENERATED = settings(max_examples=50, deadline=None)
@@ -22,6 +23,7 @@ class Opened:
     reader: Reader
     connection: duckdb.DuckDBPyConnection
     files: list[PlainFile]
+    scratch: Path
 
     def columns(self, file: int = 0) -> dict[str, str]:
         return {column.name: column.type for column in self.reader.columns[self.files[file]]}
@@ -35,9 +37,10 @@ class Opened:
         return self.connection.execute(self.reader.rows(wanted)).fetchall()
 
     def placed(self, *wanted: str | None) -> list[tuple[Any, ...]]:
-        """Fetch rows with their places, by place."""
+        """Fetch rows with their files and lines, in the order of those."""
+        placed = placed_rows(self.connection, self.reader, wanted, self.scratch)
         return self.connection.execute(
-            f"select * from ({self.reader.placed_rows(wanted)}) order by _file, _place"
+            f"select * exclude (_n) from ({placed}) order by _file, _line"
         ).fetchall()
 
 
@@ -56,4 +59,5 @@ def opened(options: ReadOptions, directory: Path, paths: Sequence[Path], names: 
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
     connection = engine()
-    return Opened(open_reader(ReaderContext(connection, scratch, options, names), files), connection, files)
+    reader = open_reader(ReaderContext(connection, scratch, options, names), files)
+    return Opened(reader, connection, files, scratch)

@@ -12,6 +12,7 @@ from sluicegate.ingestion.formats.base import PlainFile, ReaderContext, Unreadab
 from sluicegate.ingestion.formats.csv import CsvReader, open_csv
 from sluicegate.ingestion.formats.csv_records import CsvFile
 from sluicegate.ingestion.formats.csv_text import JOINED, MAX_LINE_BYTES, QUOTE
+from sluicegate.ingestion.formats.scratch import placed_rows
 from sluicegate.operations.mending import export_quarantined, replay
 
 from tests.ingestion.door import DAY, HEADER, Door, column, contract
@@ -198,9 +199,9 @@ def test_a_file_is_read_alike_wherever_it_is_cut(
             ReaderContext(connection, tmp_path, ReadOptions(Format.CSV), []),
             [PlainFile(str(path), "cut.csv")],
         )
-        rows = connection.execute(f"from ({found.placed_rows(['ä', 'b'])})").fetchall()
-    lines = found.lines("cut.csv", [place for *_, place, _ in rows])
-    assert [(lines[place], *values) for *values, place, _ in rows] == [
+        placed = placed_rows(connection, found, ["ä", "b"], tmp_path)
+        rows = connection.execute(f"select _line, c0, c1 from ({placed}) order by _line").fetchall()
+    assert rows == [
         (2, "1", 'x\r\ny\rz\nw "q" '), (6, "2", '5" pipé'), (7, "3", None), (10, "5", "\ufeffü"),
         (11, "6", "é"),
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from sluicegate.compute.engine import open_engine
 from sluicegate.ingestion.formats.base import BrokenRow, ReaderContext, Unreadable
 from sluicegate.ingestion.formats.csv import open_csv
 from sluicegate.ingestion.formats.plain import LandedFile, plain_files
+from sluicegate.ingestion.formats.scratch import placed_rows
 
 from tests.ingestion.polluted import POLLUTIONS, File, Outcome, Pollution, Written, file
 
@@ -58,10 +59,9 @@ class Desk:
         rows = self.connection.execute(reader.rows(wanted)).fetchall()
         reader.check(len(rows))
         places = ", ".join(f"c{place}" for place in range(len(wanted)))
-        query = f"select _place, {places} from ({reader.placed_rows(wanted)})"
+        query = f"select _line, {places} from ({placed_rows(self.connection, reader, wanted, scratch)})"
         placed = self.connection.execute(query).fetchall()
-        lines = reader.lines("landed.csv", [place for place, *_ in placed])
-        found = {lines[place]: tuple(one or "" for one in row) for place, *row in placed}
+        found = {line: tuple(one or "" for one in row) for line, *row in placed}
         assert Counter(map(str, found.values())) == Counter(
             str(tuple(one or "" for one in row)) for row in rows
         )

@@ -15,7 +15,8 @@ from sluicegate.compute.lent_engine import lent_engine
 from sluicegate.compute.object_storage import extensions_for, object_storage
 from sluicegate.contracts.model import SourceContract
 from sluicegate.core.shown_text import showing_errors, shown
-from sluicegate.ingestion.convert import Place, QuarantinedRow, check_limit, convert
+from sluicegate.ingestion.bad_rows import Place, Quarantined
+from sluicegate.ingestion.convert import check_limit, convert
 from sluicegate.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
 from sluicegate.ingestion.formats.engine_said import told_of_files
 from sluicegate.ingestion.formats.plain import LandedFile, plain_files
@@ -39,7 +40,7 @@ class Conversion:
     rows: tuple[Path, ...]
     read: int
     loaded: int
-    quarantined: tuple[QuarantinedRow, ...]
+    quarantined: Quarantined
     added: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -90,7 +91,7 @@ def convert_drop(
             parts = [converted]
             if mended:
                 parts.append(mended.converted(converted))
-            quarantined = tuple(row for part in parts for row in part.quarantined)
+            quarantined = sum((part.quarantined for part in parts), Quarantined())
             loaded = sum(part.loaded for part in parts)
             # A mended row that stands for none is one more.
             read = loaded + len(quarantined)
@@ -124,7 +125,7 @@ def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duc
     # Beyond it the engine spills; with Python and the originals' chunks a load stays below twice that.
     memory, extensions = deployment.settings.load_memory, extensions_for([area])
     with lent_engine(memory_limit=memory, spill_into=spilled, extensions=extensions) as connection:
-        # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
-        connection.execute("set preserve_insertion_order = false")
+        # Converted rows stand in the order of their files: by its number there a bad row is found again.
+        connection.execute("set preserve_insertion_order = true")
         with object_storage(connection, [area], deployment.settings.storage_access):
             yield connection

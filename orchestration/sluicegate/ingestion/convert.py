@@ -1,9 +1,10 @@
 """The rows of a drop -> one Parquet file of typed rows that keep the contract, and the rows that do not.
 
-One pass of the engine over the files. Only where a row breaks a rule a second one looks for its place and its
-text, so that a sound drop pays for neither.
+One pass of the engine over the files, which marks the rows that break a rule. Where there are any `bad_rows`
+looks for their places and texts, so that a sound drop pays for neither.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from sluicegate.compute.exact_parquet import exact_files, write_exact_at_once
 from sluicegate.compute.sql import literal, quoted
 from sluicegate.contracts.model import SourceContract
 from sluicegate.contracts.shape import Policy
-from sluicegate.ingestion.formats.base import KEPT_TEXT, TEXT, Reader
-from sluicegate.ingestion.judgement import BREAKS, REPEATED_HEADER, Judgement
-from sluicegate.ingestion.masking import REDACTED
+from sluicegate.ingestion.bad_rows import BadRows, Place, Quarantined
+from sluicegate.ingestion.formats.base import TEXT, Reader
+from sluicegate.ingestion.judgement import BREAKS, Judgement
 from sluicegate.ingestion.refusal import DropRefused
 
 if TYPE_CHECKING:
@@ -24,23 +25,6 @@ if TYPE_CHECKING:
 # Of a drop that is refused this many bad rows are kept to be looked at; of one that is taken, all.
 KEPT_OF_REFUSED = 1000
 _SHOWN = 5
-# A row's file and line.
-Place = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class QuarantinedRow:
-    """A row that breaks the contract: where it stands, which column and rule first, all rules, its text.
-
-    `column` is the contract's name for it, empty for a rule of the whole row. `raw` is masked.
-    """
-
-    file: str
-    line: int
-    column: str
-    rule: str
-    rules: tuple[str, ...]
-    raw: str
 
 
 @dataclass(frozen=True)
@@ -53,16 +37,16 @@ class Converted:
     rows: Path
     read: int
     loaded: int
-    quarantined: tuple[QuarantinedRow, ...]
+    quarantined: Quarantined
     not_bad: frozenset[Place] = frozenset()
 
 
 class TooManyBadRows(DropRefused):
     """More rows break the contract than it allows; `quarantined` are the first of them."""
 
-    def __init__(self, file: str, rules: Sequence[str], quarantined: Sequence[QuarantinedRow]) -> None:
+    def __init__(self, file: str, rules: Sequence[str], quarantined: Quarantined) -> None:
         super().__init__(file, rules)
-        self.quarantined = tuple(quarantined)
+        self.quarantined = quarantined
 
 
 def convert(
@@ -94,73 +78,41 @@ def convert(
     read = counted[0] + broken
     _check_row_count(contract, label, read)
     if not counted[1] and not broken and not twice and not mended:
-        return Converted(typed, read, read, ())
-    return _quarantine(
-        connection, judgement, reader, label, scratch, typed, twice, read, counted[1], broken, mended
-    )
-
-
-def _quarantine(
-    connection: "duckdb.DuckDBPyConnection",
-    judgement: Judgement,
-    reader: Reader,
-    label: str,
-    scratch: Path,
-    typed: Path,
-    twice: Sequence[tuple[str, ...]],
-    read: int,
-    judged: int,
-    broken: int,
-    mended: frozenset[Place],
-) -> Converted:
-    if judged or twice:
-        _find_bad_rows(connection, judgement, reader, typed, twice)
-    else:
-        rules = "struct(name varchar, header varchar, rule varchar)[]"
-        columns = f"file varchar, place bigint, rules {rules}, raw varchar"
-        connection.execute(f"create or replace temp table bad_rows ({columns})")
-    found = connection.execute("select count(*) from bad_rows").fetchone()
-    assert found is not None
-    bad = broken + found[0]
-    limit = judgement.contract.limit
-    most = KEPT_OF_REFUSED if limit.exceeded(bad, read) and not mended else bad
-    rows = _unsplit(judgement, reader, most)
-    rows += _placed(connection, reader, most - len(rows))
-    rows.sort(key=lambda row: (row.file, row.line))
-    # What is fine would stand in the table twice.
-    not_bad = mended - {(row.file, row.line) for row in rows}
-    mended -= not_bad
-    rows = [row for row in rows if (row.file, row.line) not in mended]
-    left = bad - len(mended)
-    if limit.exceeded(left, read):
-        raise TooManyBadRows(label, _told(connection, judgement, rows, left, read), rows)
-    clean = scratch / "clean.parquet"
-    held = exact_files(connection, [typed])
-    keep = f"not {BREAKS}" + "".join(
-        f" and coalesce(({_key(key)}) not in ({_repeated(key, held)}), true)" for key in twice
-    )
-    names = ", ".join(quoted(name) for name in _names(judgement))
-    write_exact_at_once(connection, f"select {names}, {BREAKS} from {held} where {keep}", clean)
-    loaded = connection.execute(f"select count(*) from read_parquet({literal(str(clean))})").fetchone()
-    assert loaded is not None
-    typed.unlink()
-    if loaded[0] + len(rows) + len(mended) != read:
+        return Converted(typed, read, read, Quarantined())
+    repeated = {key: f"coalesce(({_key(key)}) in ({_repeated(key, held)}), false)" for key in twice}
+    bad_rows = BadRows(connection, judgement, reader, held, repeated, scratch)
+    bad = bad_rows.judged + broken
+    most = KEPT_OF_REFUSED if contract.limit.exceeded(bad, read) and not mended else bad
+    quarantined, replaced = bad_rows.written(most, mended)
+    left = bad - len(replaced)
+    if contract.limit.exceeded(left, read):
+        raise TooManyBadRows(label, _told(bad_rows, judgement, quarantined, left, read), quarantined)
+    if bad_rows.judged:
+        keep = " and ".join([f"not {BREAKS}", *(f"not {sql}" for sql in repeated.values())])
+        names = ", ".join(quoted(name) for name in _names(judgement))
+        whole, typed = typed, scratch / "clean.parquet"
+        write_exact_at_once(connection, f"select {names}, {BREAKS} from {held} where {keep}", typed)
+        whole.unlink()
+    [(loaded,)] = connection.execute(f"select count(*) from read_parquet({literal(str(typed))})").fetchall()
+    if loaded + bad != read or len(quarantined) != left:
         raise AssertionError(
-            f"{label}: {read} rows read, {loaded[0]} kept and {len(rows)} not: some are lost"
+            f"{label}: {read} rows read, {loaded} kept and {len(quarantined)} not: some are lost"
         )
-    return Converted(clean, read, loaded[0], tuple(rows), not_bad)
+    # What is fine would stand in the table twice.
+    return Converted(typed, read, loaded, quarantined, mended - replaced)
 
 
-def check_limit(
-    contract: SourceContract, label: str, read: int, quarantined: Sequence[QuarantinedRow]
-) -> None:
+def check_limit(contract: SourceContract, label: str, read: int, quarantined: Quarantined) -> None:
     """Hold all that a drop has in quarantine against the contract's limit, mended rows too.
 
     Raises:
         TooManyBadRows: it is more.
     """
     if contract.limit.exceeded(len(quarantined), read):
-        told = [f"{row.file} line {row.line}: {'; '.join(row.rules)}" for row in quarantined[:_SHOWN]]
+        told = [
+            f"{row.file} line {row.line}: {'; '.join(row.rules)}"
+            for row in itertools.islice(quarantined, _SHOWN)
+        ]
         raise TooManyBadRows(
             label,
             [*told, f"{len(quarantined)} of {read} rows break the contract, which allows {contract.limit}"],
@@ -168,118 +120,33 @@ def check_limit(
         )
 
 
-def _find_bad_rows(
-    connection: "duckdb.DuckDBPyConnection",
-    judgement: Judgement,
-    reader: Reader,
-    typed: Path,
-    twice: Sequence[tuple[str, ...]],
-) -> None:
-    """Read again, and keep the bad rows with their places, rules and text in the table `bad_rows`."""
-    header = judgement.repeated_header
-    rules = [*([header] if header is not None else []), *judgement.rules]
-    lists = [judgement.found_rules(rules)]
-    held = exact_files(connection, [typed])
-    for key in twice:
-        said = f"key ({', '.join(key)}) stands twice"
-        lists.append(
-            f"case when ({judgement.key_values(key)}) in ({_repeated(key, held)})"
-            f" then [{{'name': {literal(key[0])}, 'header': {literal(', '.join(key))},"
-            f" 'rule': {literal(said)}}}] else [] end"
-        )
-    placed = reader.placed_rows(judgement.wanted)
-    # A row's number is its place only where the engine keeps the order of the file.
-    connection.execute("set preserve_insertion_order = true")
-    connection.execute(
-        f"create or replace temp table bad_rows as select _file as file, _place as place,"
-        f" {' || '.join(lists)} as rules, {judgement.raw()} as raw from ({placed}) where len(rules) > 0"
-    )
-
-
-def _unsplit(judgement: Judgement, reader: Reader, at_most: int) -> list[QuarantinedRow]:
-    """Rows without columns; where a column is classified, nobody can tell which part of them it is."""
-    return [
-        QuarantinedRow(
-            row.file,
-            row.line,
-            "",
-            row.rule,
-            (row.rule,),
-            REDACTED if judgement.hides else row.raw[:KEPT_TEXT],
-        )
-        for row in reader.broken_rows(at_most)
-    ]
-
-
-def _placed(connection: "duckdb.DuckDBPyConnection", reader: Reader, at_most: int) -> list[QuarantinedRow]:
-    found = connection.execute(
-        "select file, place, rules, raw from bad_rows order by file, place limit ?", [max(at_most, 0)]
-    ).fetchall()
-    places: dict[str, list[int]] = {}
-    for file, place, _, _ in found:
-        places.setdefault(file, []).append(place)
-    lines = {file: reader.lines(file, numbers) for file, numbers in places.items()}
-    rows: list[QuarantinedRow] = []
-    for file, place, rules, raw in found:
-        # The header line once more breaks every other rule by the way.
-        said = [rule for rule in rules if rule["rule"] == REPEATED_HEADER] or rules
-        rows.append(
-            QuarantinedRow(
-                file,
-                lines[file].get(place, place),
-                said[0]["name"],
-                _words(said[0]),
-                tuple(dict.fromkeys(_words(rule) for rule in said)),
-                raw[:KEPT_TEXT],
-            )
-        )
-    return rows
-
-
-def _words(rule: dict[str, str]) -> str:
-    if not rule["name"] or rule["rule"].startswith("key ("):
-        return rule["rule"]
-    return f"column `{rule['header']}` {rule['rule']}"
-
-
-def _told(
-    connection: "duckdb.DuckDBPyConnection",
-    judgement: Judgement,
-    rows: Sequence[QuarantinedRow],
-    bad: int,
-    read: int,
-) -> list[str]:
+def _told(bad_rows: BadRows, judgement: Judgement, rows: Quarantined, bad: int, read: int) -> list[str]:
     """Say what is wrong with a drop: the first rows, how many more, and whom to ask."""
     contract = judgement.contract
-    several = len({row.file for row in rows}) > 1 or contract.template.several
+    several = contract.template.several or len({row.file for row in rows}) > 1
     told: list[str] = []
-    for row in rows[:_SHOWN]:
+    for row in itertools.islice(rows, _SHOWN):
         place = f"{row.file} line {row.line}" if several else f"line {row.line}"
         told.append(f"{place}: {'; '.join(row.rules)}")
     if bad > _SHOWN:
         told.append(f"and {bad - _SHOWN} more")
-    told += _changed_types(connection, judgement, read)
+    told += _changed_types(bad_rows, judgement, read)
     told.append(f"{bad} of {read} rows break the contract, which allows {contract.limit}")
     told.append(f"ask {contract.asked} for a corrected drop, or fix the rows and land it again")
     return told
 
 
-def _changed_types(connection: "duckdb.DuckDBPyConnection", judgement: Judgement, read: int) -> list[str]:
+def _changed_types(bad_rows: BadRows, judgement: Judgement, read: int) -> list[str]:
     """Name the columns none of whose values fits: that is no dirt, that is another type."""
     contract = judgement.contract
     if contract.shape.changed_type is Policy.IGNORE:
         return []
-    counted = connection.execute(
-        "select rule.name, count(*) from (select unnest(rules) as rule from bad_rows)"
-        " where rule.rule like 'does not hold %' or rule.rule like 'is none of %'"
-        " group by 1 having count(*) >= ?",
-        [max(read, 2)],
-    ).fetchall()
     types = {column.name: column for column in contract.columns}
     return [
-        f"no value of column `{types[name].header}` is a {types[name].type}: has its type changed?"
-        for name, _ in counted
-        if judgement.shape.types.get(name, TEXT) == TEXT
+        f"no value of column `{rule.header}` is a {types[rule.column].type}: has its type changed?"
+        for rule in bad_rows.of_all(max(read, 2))
+        if rule.words.startswith(("does not hold ", "is none of "))
+        and judgement.shape.types.get(rule.column, TEXT) == TEXT
     ]
 
 

@@ -73,7 +73,7 @@ def _load(
     version = _version(deployment, contract, drop)
     if drop.file is None:
         with deployment.warehouse.session() as session:
-            replace_partition(session, contract, drop, version, scratch=None)
+            replace_partition(session, contract, drop, version)
             loaded = Loaded(version, 0, 0, 0)
             then(session, loaded)
         return loaded
@@ -82,7 +82,7 @@ def _load(
             converted = convert_kept(deployment, contract, drop, scratch)
         except TooManyBadRows as refused:
             with deployment.warehouse.session() as session:
-                show_refused(session, contract, drop, refused.quarantined, scratch)
+                show_refused(session, contract, drop, refused.quarantined)
             raise
         except Unreadable as error:
             raise DropRefused(error.file, [error.rule, f"ask {contract.asked} for it again"]) from error
@@ -96,7 +96,6 @@ def _load(
                 converted.rows,
                 converted.added,
                 converted.quarantined,
-                scratch,
             )
             loaded = Loaded(
                 version, converted.loaded, converted.read, len(converted.quarantined), converted.warnings

@@ -6,7 +6,7 @@ its reason, and no other waits for it. Does not belong here: what is registered 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,12 @@ from sluicegate.compute.exact_parquet import exact_rows
 from sluicegate.compute.sql import literal, quoted
 from sluicegate.contracts.model import QuarantineLimit, SourceContract
 from sluicegate.contracts.reading import Format, ReadOptions
-from sluicegate.ingestion.convert import Converted, Place, QuarantinedRow, convert
-from sluicegate.ingestion.formats.base import BrokenRow, Reader, ReaderContext
+from sluicegate.ingestion.bad_rows import Place, Quarantined, QuarantinedRow
+from sluicegate.ingestion.convert import Converted, convert
+from sluicegate.ingestion.formats.base import BrokenRow, Reader, ReaderContext, Step
 from sluicegate.ingestion.formats.csv import open_csv
 from sluicegate.ingestion.formats.plain import LandedFile, plain_files
-from sluicegate.ingestion.formats.scratch import in_order
+from sluicegate.ingestion.formats.scratch import numbered_rows, placed_rows
 from sluicegate.ingestion.judgement import Judgement
 from sluicegate.ingestion.originals import MENDED
 from sluicegate.ingestion.refusal import DropRefused
@@ -36,10 +37,9 @@ _ANY = QuarantineLimit(percent=100)
 
 @dataclass(frozen=True)
 class _Row:
-    """A mended row: where it stands itself, by place and by line, and which row it is for, if it says so."""
+    """A mended row: where it stands itself, and which row it is for, if it says so."""
 
     file: str
-    place: int
     line: int
     target: Place | None
 
@@ -115,24 +115,18 @@ class MendedRows:
                 )
 
     def _read(self) -> list[_Row]:
-        with in_order(self._connection):
-            found = self._connection.execute(
-                f"select _file, _place, c0, try_cast(c1 as bigint) from"
-                f" ({self._reader.placed_rows(PLACE_HEADERS)}) order by all"
-            ).fetchall()
+        found = self._connection.execute(
+            f"select _file, _line, c0, try_cast(c1 as bigint) from"
+            f" ({placed_rows(self._connection, self._reader, PLACE_HEADERS, self._scratch)}) order by all"
+        ).fetchall()
         self._reader.check(len(found))
-        by_file: dict[str, list[int]] = {}
-        for file, place, _, _ in found:
-            by_file.setdefault(file, []).append(place)
-        lines = {file: self._reader.lines(file, places) for file, places in by_file.items()}
         return [
             _Row(
                 file,
-                place,
-                lines[file].get(place, place),
+                line,
                 (for_file, for_line) if for_file is not None and for_line is not None else None,
             )
-            for file, place, for_file, for_line in found
+            for file, line, for_file, for_line in found
         ]
 
     def converted(self, original: Converted) -> Converted:
@@ -145,12 +139,18 @@ class MendedRows:
         for key in self._judgement.keys:
             self._find_clashes(key, original.rows)
         left_out = self._wrong.keys() | self._superseded
-        chosen = _Chosen(self._reader, [(row.file, row.place) for row in self._rows if row.own in left_out])
+        chosen = _Chosen(
+            self._connection,
+            self._reader,
+            [row.own for row in self._rows if row.own in left_out],
+            self._scratch,
+        )
         scratch = self._scratch / "mended"
-        with in_order(self._connection):
-            converted = convert(self._connection, self._judgement, chosen, MENDED, scratch)
-        wrong = self._quarantined()
-        return replace(converted, quarantined=(*converted.quarantined, *wrong))
+        converted = convert(self._connection, self._judgement, chosen, MENDED, scratch)
+        if not self._wrong:
+            return converted
+        wrong = Quarantined.of(self._quarantined(), scratch / "wrong.parquet")
+        return replace(converted, quarantined=converted.quarantined + wrong)
 
     def _find_followers(self) -> None:
         """What is for a row that stands for none, stands for none either."""
@@ -183,32 +183,43 @@ class MendedRows:
 
     def _of_placed(self, condition: str, wanted: str) -> Mapping[Place, object]:
         """Return {own place: value} of rows that fulfil a condition, both SQL over the reader's columns."""
-        lines = {(row.file, row.place): row.own for row in self._rows}
-        with in_order(self._connection):
-            found = self._connection.execute(
-                f"select _file, _place, {wanted} from"
-                f" ({self._reader.placed_rows(self._judgement.wanted)}) where {condition}"
-            ).fetchall()
-        return {lines[file, place]: value for file, place, value in found}
+        placed = placed_rows(self._connection, self._reader, self._judgement.wanted, self._scratch)
+        found = self._connection.execute(
+            f"select _file, _line, {wanted} from ({placed}) where {condition}"
+        ).fetchall()
+        return {(file, line): value for file, line, value in found}
 
 
 class _Chosen(Reader):
     """What another reader reads, without some rows."""
 
-    def __init__(self, reader: Reader, left_out: Sequence[Place]) -> None:
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        reader: Reader,
+        left_out: Sequence[Place],
+        scratch: Path,
+    ) -> None:
+        self._connection = connection
+        self._scratch = scratch
         self._reader = reader
         self.columns = reader.columns
-        listed = ", ".join(f"({literal(file)}, {place})" for file, place in left_out)
-        self._kept = f"(_file, _place) not in ({listed})" if left_out else "true"
+        listed = ", ".join(f"({literal(file)}, {line})" for file, line in left_out)
+        self._kept = f"(_file, _line) not in ({listed})" if left_out else "true"
+
+    def _placed(self, wanted: Sequence[str | None]) -> str:
+        placed = placed_rows(self._connection, self._reader, wanted, self._scratch)
+        return f"from ({placed}) where {self._kept} order by _n"
 
     def rows(self, wanted: Sequence[str | None]) -> str:
-        return f"select * exclude (_file, _place) from ({self.placed_rows(wanted)})"
+        return f"select * exclude (_n, _file, _line) {self._placed(wanted)}"
 
-    def placed_rows(self, wanted: Sequence[str | None]) -> str:
-        return f"select * from ({self._reader.placed_rows(wanted)}) where {self._kept}"
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        return numbered_rows([(self.rows(wanted), 0)], chosen)
 
-    def lines(self, file: str, places: Sequence[int]) -> Mapping[int, int]:
-        return self._reader.lines(file, places)
+    def steps(self) -> Iterator[Step]:
+        found = self._connection.execute(f"select _file, _line {self._placed([None])}").fetchall()
+        yield from (Step(number, file, line) for number, (file, line) in enumerate(found, 1))
 
     def broken_count(self) -> int:
         return self._reader.broken_count()

@@ -12,7 +12,7 @@ from pathlib import Path
 from sluicegate.compute.sql import literal
 from sluicegate.contracts.model import SourceContract
 from sluicegate.core.partitions import UNPARTITIONED
-from sluicegate.ingestion.convert import QuarantinedRow
+from sluicegate.ingestion.bad_rows import Quarantined
 from sluicegate.ingestion.refusal import DropRefused
 from sluicegate.state.records import Drop
 from sluicegate.warehouse.base import OtherType, Rows, Session, Version
@@ -34,8 +34,7 @@ def replace_partition(
     version: str,
     rows: Sequence[Path] = (),
     added: Sequence[str] = (),
-    quarantined: Sequence[QuarantinedRow] = (),
-    scratch: Path | None = None,
+    quarantined: Quarantined | None = None,
 ) -> None:
     """Put a drop's rows in the place of the partition's, and its quarantined rows beside them.
 
@@ -47,7 +46,6 @@ def replace_partition(
         rows: Parquet files of the converted rows; none for a partition without any.
         added: columns beyond the contract's, text.
         quarantined: the drop's rows that are not taken.
-        scratch: a folder for a file of those.
 
     Raises:
         DropRefused: the table holds another type than the contract says.
@@ -60,9 +58,7 @@ def replace_partition(
         rows,
         {"_partition_key": drop.partition_key, "_drop": drop.ordinal},
     )
-    beside = _quarantine(
-        contract, drop, quarantined, scratch, ("_partition_key", drop.partition_key), refused=False
-    )
+    beside = _quarantine(contract, drop, quarantined, ("_partition_key", drop.partition_key), refused=False)
     key = drop.partition_key if contract.partitioning.partitioned else UNPARTITIONED
     try:
         session.replace([own, beside], Version(contract.relation, key, version))
@@ -74,47 +70,24 @@ def replace_partition(
         raise DropRefused(contract.template.text, [rule]) from None
 
 
-def show_refused(
-    session: Session,
-    contract: SourceContract,
-    drop: Drop,
-    quarantined: Sequence[QuarantinedRow],
-    scratch: Path,
-) -> None:
+def show_refused(session: Session, contract: SourceContract, drop: Drop, quarantined: Quarantined) -> None:
     """Put bad rows of a drop that is refused into the quarantine table, to be looked at."""
-    session.replace([_quarantine(contract, drop, quarantined, scratch, ("_drop_id", drop.key), refused=True)])
+    session.replace([_quarantine(contract, drop, quarantined, ("_drop_id", drop.key), refused=True)])
 
 
 def _quarantine(
     contract: SourceContract,
     drop: Drop,
-    rows: Sequence[QuarantinedRow],
-    scratch: Path | None,
+    quarantined: Quarantined | None,
     where: tuple[str, str],
     *,
     refused: bool,
 ) -> Rows:
-    files: list[Path] = []
-    if rows and scratch is not None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.table(
-            {
-                "file": [row.file for row in rows],
-                "line": pa.array([row.line for row in rows], pa.int64()),
-                "column_name": [row.column for row in rows],
-                "rule": [row.rule for row in rows],
-                "rules": pa.array([list(row.rules) for row in rows], pa.list_(pa.string())),
-                "raw": [row.raw for row in rows],
-            }
-        )
-        files.append(scratch / "quarantined.parquet")
-        pq.write_table(table, files[0])
     fixed = {
         "_partition_key": drop.partition_key, "_drop_id": drop.key, "drop_refused": refused,
         "quarantined_at": datetime.now(UTC).replace(tzinfo=None),
     }  # fmt: skip
+    files = quarantined.files if quarantined is not None else ()
     return Rows(contract.quarantine, _QUARANTINE_COLUMNS, where, files, fixed)
 
 

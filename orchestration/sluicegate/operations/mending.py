@@ -14,7 +14,8 @@ from pathlib import Path
 from sluicegate.contracts.model import SourceContract
 from sluicegate.core.partitions import SNAPSHOT_PARTITION
 from sluicegate.core.scratch import scratch_directory
-from sluicegate.ingestion.convert import QuarantinedRow, TooManyBadRows
+from sluicegate.ingestion.bad_rows import QuarantinedRow
+from sluicegate.ingestion.convert import TooManyBadRows
 from sluicegate.ingestion.load import convert_kept
 from sluicegate.ingestion.mended import PLACE_HEADERS, mended_in, mended_name
 from sluicegate.ingestion.originals import mended_path
@@ -91,9 +92,9 @@ def _values(row: QuarantinedRow) -> dict[str, str]:
 def _bad_rows(deployment: Deployment, contract: SourceContract, drop: Drop) -> Sequence[QuarantinedRow]:
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            return convert_kept(deployment, contract, drop, scratch, for_mending=True).quarantined
+            return tuple(convert_kept(deployment, contract, drop, scratch, for_mending=True).quarantined)
         except TooManyBadRows as refused:
-            return refused.quarantined
+            return tuple(refused.quarantined)
 
 
 def replay(deployment: Deployment, contract: SourceContract, partition_key: str, mended: Path) -> Drop:

@@ -1,10 +1,10 @@
 """What every reader gives: the columns it found, the rows as a relation, and where a row stands."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from sluicegate.contracts.reading import ReadOptions
 
@@ -63,6 +63,17 @@ class BrokenRow:
     raw: str
 
 
+class Step(NamedTuple):
+    """From the `first` row of all files on, counted from 1, rows begin a line each, from `line` of `file` on.
+
+    A line of text, a row of a sheet, the n-th record of a binary file: the number by which a person finds it.
+    """
+
+    first: int
+    file: str
+    line: int
+
+
 class Reader(ABC):
     """The rows of one drop, in one format. Made by the format's `open_…` function, which reads the shape.
 
@@ -74,26 +85,23 @@ class Reader(ABC):
 
     @abstractmethod
     def rows(self, wanted: Sequence[str | None]) -> str:
-        """Return SQL of a relation (without semicolon) of all rows of all files, in any order.
+        """Return SQL of a relation (without semicolon) of all rows of all files.
 
+        The engine has them in the same order each time, as long as it keeps the order of files.
         One column an item of `wanted`, named `c0`, `c1`, …: the file's column of that name, of its found
         type; NULL (VARCHAR) for None. Rows that cannot be split are left out; `broken_rows` has them.
         """
 
     @abstractmethod
-    def placed_rows(self, wanted: Sequence[str | None]) -> str:
-        """Return `rows`, with `_file` (VARCHAR, `PlainFile.name`) and `_place` (BIGINT).
+    def steps(self) -> Iterable[Step]:
+        """Yield where the rows stand that executing `rows` gives, the first ones first.
 
-        `_place` counts from 1 and is what `lines` takes. It may be slower, as it is asked for bad drops
-        alone.
+        It may be slow, as it is asked for bad drops alone, once `check` has been called.
         """
 
-    def lines(self, file: str, places: Sequence[int]) -> Mapping[int, int]:  # noqa: ARG002
-        """Return {place: the number by which a person finds the row in its file}.
-
-        A line of text, a row of a sheet, the n-th record of a binary file; for most formats the place itself.
-        """
-        return {place: place for place in places}
+    @abstractmethod
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        """Return SQL of `rows` with their number, `_n`, from 1: of those that the relation `chosen` has."""
 
     def check(self, rows: int) -> None:  # noqa: B027
         """Compare how many rows executing `rows` has given with what the reader knows of the files.

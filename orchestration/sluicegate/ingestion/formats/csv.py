@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -22,10 +22,12 @@ from sluicegate.ingestion.formats.base import (
     PlainFile,
     Reader,
     ReaderContext,
+    Step,
     Unreadable,
 )
 from sluicegate.ingestion.formats.csv_records import Broken, CsvFile, Head
 from sluicegate.ingestion.formats.csv_text import MAX_LINE_BYTES
+from sluicegate.ingestion.formats.scratch import numbered_rows
 
 # A file with longer lines is read by one thread: where several share it the engine loses such lines.
 _LONG_BYTES = 256 * 1024
@@ -46,7 +48,8 @@ def open_csv(context: ReaderContext, files: Sequence[PlainFile]) -> "CsvReader":
 class _Table:
     """What the engine reads for a file: the file itself, or a copy of its good records without header.
 
-    `broken` has the others, an object a line; None where there are none.
+    `broken` has the others, an object a line; None where there are none. `steps` are the rows, by place, that
+    do not begin on the line after the one before, and their lines; None where it takes a look to tell.
     """
 
     file: CsvFile
@@ -55,6 +58,7 @@ class _Table:
     copied: bool
     rows: int
     long: bool
+    steps: Sequence[tuple[int, int]] | None
     broken: Path | None = None
     broken_rows: int = 0
 
@@ -82,16 +86,17 @@ class CsvReader(Reader):
 
     def rows(self, wanted: Sequence[str | None]) -> str:
         """Return all rows; see `Reader.rows`."""
-        return " union all by name ".join(self._select(files, wanted, "") for files in self._alike.values())
+        return " union all by name ".join(self._select(files, wanted) for files in self._alike.values())
 
-    def placed_rows(self, wanted: Sequence[str | None]) -> str:
-        """Return all rows with their places; see `Reader.placed_rows`."""
-        return " union all by name ".join(
-            self._select([file], wanted, f", row_number() over () as _place, {literal(file.name)} as _file")
-            for file in self._tables
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        """Return chosen rows with their numbers; see `Reader.numbered`."""
+        parts = (
+            (self._select(files, wanted), sum(self._tables[file].rows for file in files))
+            for files in self._alike.values()
         )
+        return numbered_rows(parts, chosen)
 
-    def _select(self, files: Sequence[PlainFile], wanted: Sequence[str | None], more: str) -> str:
+    def _select(self, files: Sequence[PlainFile], wanted: Sequence[str | None]) -> str:
         table = self._tables[files[0]]
         # Names may repeat in a file; places do not.
         width = table.head.width + table.head.unnamed
@@ -103,7 +108,7 @@ class CsvReader(Reader):
         )
         paths = ", ".join(literal(self._tables[file].path) for file in files)
         return (
-            f"select {selected or 'null as nothing'}{more} from read_csv([{paths}], columns = {{{columns}}},"
+            f"select {selected or 'null as nothing'} from read_csv([{paths}], columns = {{{columns}}},"
             f" auto_detect = false, compression = 'none', {self._dialect(table)})"
         )
 
@@ -121,31 +126,21 @@ class CsvReader(Reader):
             " ignore_errors = true"
         )
 
-    def lines(self, file: str, places: Sequence[int]) -> Mapping[int, int]:
-        """Return the lines on which readable rows begin; see `Reader.lines`."""
-        table = next(table for plain, table in self._tables.items() if plain.name == file)
-        wanted, found, place = sorted(set(places)), dict[int, int](), 1
-        remaining = iter(wanted)
-        next_one = next(remaining, None)
-        for piece in table.file.pieces(table.head):
-            if next_one is None:
-                break
-            if isinstance(piece, Broken):
-                continue
-            if next_one < place + piece.records:
-                for at, line in enumerate(table.file.lines_of(table.head, piece), place):
-                    if at == next_one:
-                        found[at] = line
-                        next_one = next(remaining, None)
-            place += piece.records
-        return found
+    def steps(self) -> Iterator[Step]:
+        """Yield where readable rows stand; see `Reader.steps`."""
+        before = 0
+        for file in chain.from_iterable(self._alike.values()):
+            table = self._tables[file]
+            for place, line in table.steps if table.steps is not None else _steps(table):
+                yield Step(before + place, file.name, line)
+            before += table.rows
 
     def check(self, rows: int) -> None:
         """Refuse a file of which the engine has read other rows than there are; see `Reader.check`."""
         if rows == sum(table.rows for table in self._tables.values()):
             return
         for file, table in self._tables.items():
-            found = self._connection.execute(f"select count(*) from ({self._select([file], [], '')})")
+            found = self._connection.execute(f"select count(*) from ({self._select([file], [])})")
             counted = found.fetchall()[0][0]
             if counted != table.rows:
                 raise Unreadable(
@@ -177,12 +172,15 @@ def _table(context: ReaderContext, plain: PlainFile) -> _Table:
     file = CsvFile(plain.path, plain.name, context.options)
     head, survey = file.look(len(context.names))
     if survey is not None and survey.longest <= MAX_LINE_BYTES:
-        return _Table(file, head, plain.path, False, survey.rows, survey.longest > _LONG_BYTES)
+        steps = ([(1, head.line)] if survey.rows else []) if survey.a_line_each else None
+        return _Table(file, head, plain.path, False, survey.rows, survey.longest > _LONG_BYTES, steps)
     context.scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix="csv-", dir=context.scratch))
     path, broken = folder / "good.csv", folder / "broken.jsonl"
     rows = bad = 0
     long = False
+    steps: list[tuple[int, int]] | None = []
+    following = 0
     with path.open("w", encoding="utf-8", newline="") as good, broken.open("w", encoding="utf-8") as others:
         for piece in file.pieces(head):
             if isinstance(piece, Broken):
@@ -190,10 +188,27 @@ def _table(context: ReaderContext, plain: PlainFile) -> _Table:
                 text = piece.text[:KEPT_TEXT].encode(errors="surrogateescape").decode(errors="replace")
                 others.write(json.dumps((piece.line, piece.rule, text)) + "\n")
             else:
+                if piece.records > 1 and piece.lines > piece.records:
+                    steps = None  # which of its records have several lines is looked for where it matters
+                elif steps is not None and piece.line != following:
+                    steps.append((rows + 1, piece.line))
+                following = piece.line + piece.records
                 rows += piece.records
                 long = long or piece.longest * 4 > _LONG_BYTES  # a character has at most four bytes
                 good.write(piece.text)
-    return _Table(file, head, str(path), True, rows, long, broken if bad else None, bad)
+    return _Table(file, head, str(path), True, rows, long, steps, broken if bad else None, bad)
+
+
+def _steps(table: _Table) -> Iterator[tuple[int, int]]:
+    """Yield the places and lines of rows that do not begin on the line after the one before."""
+    place, following = 1, 0
+    for piece in table.file.pieces(table.head):
+        if isinstance(piece, Broken):
+            continue
+        for line in table.file.lines_of(table.head, piece):
+            if line != following:
+                yield place, line
+            place, following = place + 1, line + 1
 
 
 def _columns(context: ReaderContext, header: Sequence[str] | None, width: int) -> list[FoundColumn]:

@@ -36,13 +36,14 @@ CHUNK_BYTES = 1 << 20
 class Run:
     r"""Good records one after the other, each ended by `\n`: as the file has them, or what says the same.
 
-    `line` is where the first begins, and `longest` counts characters.
+    `line` is where the first begins, `lines` how many they take, and `longest` counts characters.
     """
 
     line: int
     text: str
     records: int
     longest: int
+    lines: int
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ class CsvFile:
 
     def lines_of(self, head: Head, run: Run) -> Iterator[int]:
         """Yield the line that each record of a run begins on."""
-        quote, line = self.dialect.quote, run.line
-        if run.records == 1 or not quote or quote not in run.text:
+        line = run.line
+        if run.records == 1 or run.lines == run.records:
             yield from range(line, line + run.records)
             return
         _, record = run_of(self.dialect, head.width, head.unnamed)
@@ -248,7 +249,7 @@ class _Parser:
                     self._measure(one[0] for one in record.finditer(written + "\0"))
                 self._quotes.see_run(written, ones, line)
                 text.take(len(written))
-                yield Run(line, self._with_feeds(written, quoted), records, longest)
+                yield Run(line, self._with_feeds(written, quoted), records, longest, text.line - line)
             if not text.ended and len(text.data) - text.at < CHUNK_BYTES // 16:
                 text.more()
                 continue
@@ -295,7 +296,7 @@ class _Parser:
         if rule:
             return Broken(one.line, rule, one.text)
         written = [self._rewritten(field) for field in (*named, *unnamed)]
-        return Run(one.line, self._dialect.delimiter.join(written) + "\n", 1, len(one.text))
+        return Run(one.line, self._dialect.delimiter.join(written) + "\n", 1, len(one.text), one.lines)
 
     def _rewritten(self, field: str) -> str:
         """Return a field as the engine cannot but read it."""

@@ -24,10 +24,14 @@ _CR, _LF = 13, 10
 
 @dataclass(frozen=True)
 class Survey:
-    """What a plain file holds: how many records, and the longest in bytes (or nothing, if it is short)."""
+    """What a plain file holds: how many records, and the longest in bytes (or nothing, if it is short).
+
+    `a_line_each` if no value has a line end within.
+    """
 
     rows: int
     longest: int
+    a_line_each: bool
 
 
 def survey(
@@ -79,6 +83,7 @@ class _Looking:
         self._return = False  # the last byte was a carriage return outside of quotes
         self._separators = 0  # of the record at hand
         self._rows = self._longest = 0
+        self._a_line_each = True
         self._at = self._record = 0  # bytes seen, and where the record at hand begins
 
     def see(self, chunk: bytes) -> bool:
@@ -99,6 +104,8 @@ class _Looking:
             outside = self._quotes(block)
             if outside is None:
                 return False
+            if self._a_line_each:
+                self._a_line_each = not (((block == _LF) | (block == _CR)) & ~outside).any()
             ends, separates = ends & outside, separates & outside
         if not self._alike(block, ends, outside, others):
             return False
@@ -169,4 +176,4 @@ class _Looking:
                 return None
             self._rows += 1
             self._measure(self._at)
-        return Survey(self._rows, self._longest)
+        return Survey(self._rows, self._longest, self._a_line_each)

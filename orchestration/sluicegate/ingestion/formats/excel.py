@@ -5,10 +5,8 @@ Of the quicker readers, calamine gives an error cell (#N/A) as an empty one and 
 whole, and the engine's own extension gives dates as numbers when asked for text.
 """
 
-import bisect
 import itertools
 import re
-import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +15,14 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sluicegate.ingestion.formats.base import BrokenRow, PlainFile, Reader, ReaderContext, Unreadable
+from sluicegate.ingestion.formats.base import (
+    BrokenRow,
+    PlainFile,
+    Reader,
+    ReaderContext,
+    Step,
+    Unreadable,
+)
 from sluicegate.ingestion.formats.parquet import ParquetReader
 from sluicegate.ingestion.formats.scratch import json_text, write_parquet
 from sluicegate.ingestion.formats.unpack import damaged, raw_chunks
@@ -68,8 +73,10 @@ class _ExcelReader(ParquetReader):
         super().__init__(connection, paths, {file: sheet.names for file, sheet in sheets.items()})
         self._sheets = {file.name: sheet for file, sheet in sheets.items()}
 
-    def lines(self, file: str, places: Sequence[int]) -> Mapping[int, int]:
-        return {place: self._sheets[file].row_of(place) for place in places}
+    def steps(self) -> Iterator[Step]:
+        for file, before in self._rows_before():
+            for place, number in self._sheets[file.name].leaps:
+                yield Step(before + place, file.name, number)
 
     def broken_count(self) -> int:
         return sum(len(sheet.broken) for sheet in self._sheets.values())
@@ -87,13 +94,8 @@ class _Sheet:
         self.broken: list[BrokenRow] = []
         self._file = file
         # Where the numbers of rows leap: (place, number) from that place on.
-        self._leaps = [(1, 1)]
+        self.leaps: list[tuple[int, int]] = []
         self.names = self._write(path, context)
-
-    def row_of(self, place: int) -> int:
-        """Return the number, from 1, that the sheet shows beside its n-th row of data."""
-        first, number = self._leaps[bisect.bisect_right(self._leaps, (place, sys.maxsize)) - 1]
-        return number + place - first
 
     def _write(self, path: Path, context: ReaderContext) -> list[str | None]:
         import pyarrow as pa
@@ -117,7 +119,7 @@ class _Sheet:
         self, rows: Iterator[tuple[int, list[str | None]]], width: int, headed: int, seen: set[int]
     ) -> Iterator[Sequence[str | None]]:
         """Yield the rows that have cells, and note in `seen` which columns have; `headed` have a header."""
-        place, last = 0, 0
+        place, last = 0, -1
         for number, texts in rows:
             filled = [index for index, text in enumerate(texts) if text is not None]
             if not filled:
@@ -146,7 +148,7 @@ class _Sheet:
             seen.update(filled)
             place += 1
             if number != last + 1:
-                self._leaps.append((place, number))
+                self.leaps.append((place, number))
             last = number
             yield [*texts[:width], *[None] * (width - len(texts))]
 

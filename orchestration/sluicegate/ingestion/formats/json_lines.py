@@ -4,12 +4,13 @@ Belongs here: what a row of JSON is, and its values as text, to the digit. Does 
 (`ingestion`).
 """
 
+import itertools
 import json
 import os
 import re
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sluicegate.compute.sql import literal
@@ -19,9 +20,10 @@ from sluicegate.ingestion.formats.base import (
     PlainFile,
     Reader,
     ReaderContext,
+    Step,
     Unreadable,
 )
-from sluicegate.ingestion.formats.scratch import file_list, files_relation, in_order
+from sluicegate.ingestion.formats.scratch import file_list
 from sluicegate.ingestion.formats.unpack import damaged, raw_chunks
 from sluicegate.ingestion.number_texts import UP_TO_NUMBER
 
@@ -51,10 +53,12 @@ _STRICT = (
     f"(not regexp_matches(row_text, {literal(_BEYOND_JSON)}) or not regexp_matches("
     f"regexp_replace(row_text, {literal(_TEXTS)}, '\"\"', 'g'), {literal(_BEYOND_JSON)}))"
 )
+# One look for both: what it does not find is JSON, if it can be parsed, and comes out as it is written.
+_SPECIAL = f"regexp_matches(row_text, {literal(f'{_BEYOND_JSON}|{_MAY_BE_ALTERED}')})"
 # NULL for what is no object. An array has no keys, as an empty object has none.
 _KEYS = (
     "case when starts_with(ltrim(row_text, e' \\t\\r\\n'), '{')"
-    f" then (case when {_STRICT} then try(json_keys(row_text)) end) end"
+    f" then (case when not {_SPECIAL} or {_STRICT} then try(json_keys(row_text)) end) end"
 )
 _OBJECT = f"coalesce(list_unique({_KEYS}) = len({_KEYS}), false)"
 _KINDS = f"case when {_BLANK} then 'blank' when {_OBJECT} then 'object' else 'broken' end"
@@ -139,12 +143,18 @@ def _check_array(file: PlainFile) -> None:
         raise damaged(file.name, "the array is not closed")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _FileShape:
-    columns: tuple[FoundColumn, ...]
-    rows: int
-    """Lines or elements, blank ones too."""
-    broken: int
+    """What a file has: `rows` are lines or elements, of which some are blank, and some broken.
+
+    `special` if a number of any row may be altered by the engine's JSON functions.
+    """
+
+    names: dict[str, None] = field(default_factory=dict[str, None])
+    rows: int = 0
+    blank: int = 0
+    broken: int = 0
+    special: bool = False
 
 
 class _JsonReader(Reader):
@@ -157,21 +167,33 @@ class _JsonReader(Reader):
         self._files = files
         self._source = source
         self._shapes = _shapes(connection, files, source)
-        self.columns = {file: self._shapes[file.path].columns for file in files}
+        self.columns = {file: [FoundColumn(name) for name in self._shapes[file.path].names] for file in files}
         # What marks a number in a string must not stand in any file.
         self._token = f"number{secrets.token_hex(8)}:"
-
+        self._special = any(shape.special for shape in self._shapes.values())
         # Where every row is an object, none is parsed twice to find that out.
         self._is_row = f"({_KINDS}) = 'object'" if self.broken_count() else f"not ({_BLANK})"
 
     def rows(self, wanted: Sequence[str | None]) -> str:
         return f"select {self._selected(wanted)} from ({self._parsed(self._source, wanted)})"
 
-    def placed_rows(self, wanted: Sequence[str | None]) -> str:
-        return (
-            f"select {self._selected(wanted)}, _file, _place"
-            f" from ({self._parsed(self._placed_source(), wanted, '_file, _place, ')})"
-        )
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        # Chosen before they are taken apart.
+        numbered = f"select row_text, row_number() over () as _n from ({self._source}) where {self._is_row}"
+        source = f"select * from ({numbered}) where _n in (select n from {chosen})"
+        return f"select {self._selected(wanted)}, _n from ({self._parsed(source, wanted, '_n, ')})"
+
+    def steps(self) -> Iterator[Step]:
+        others = list[tuple[str, int, str]]()
+        if any(shape.blank or shape.broken for shape in self._shapes.values()):
+            others = self._lines(f"not ({self._is_row})")
+        first = 1
+        for file in self._files:
+            line, own = 1, (other for name, other, _ in others if name == file.name)
+            for other in (*own, self._shapes[file.path].rows + 1):
+                if other > line:
+                    yield Step(first, file.name, line)
+                first, line = first + other - line, other + 1
 
     def broken_count(self) -> int:
         return sum(shape.broken for shape in self._shapes.values())
@@ -179,38 +201,44 @@ class _JsonReader(Reader):
     def broken_rows(self, at_most: int) -> list[BrokenRow]:
         if not self.broken_count():
             return []
-        with in_order(self._connection):
-            found = self._connection.execute(
-                f"select _file, _place, row_text from ({self._placed_source()}) where ({_KINDS}) = 'broken'"
-                f" limit {at_most}"
-            ).fetchall()
+        found = self._lines(f"({_KINDS}) = 'broken'", "row_text", at_most)
         return [BrokenRow(file, line, _wrong(text), text) for file, line, text in found]
 
-    def _placed_source(self) -> str:
-        before, offsets = 0, list[int]()
-        for file in self._files:
-            offsets.append(before)
-            before += self._shapes[file.path].rows
-        return (
-            "select name as _file, n - before as _place, row_text"
-            f" from (select *, row_number() over () as n from ({self._source}))"
-            f" join {files_relation(self._files, before=offsets)} using (path)"
+    def _lines(
+        self, condition: str, text: str = "''", at_most: int | None = None
+    ) -> list[tuple[str, int, str]]:
+        """Return files, lines and texts of what fulfils a condition, rows or none."""
+        before = itertools.accumulate((self._shapes[file.path].rows for file in self._files), initial=0)
+        files = ", ".join(
+            f"({literal(file.path)}, {literal(file.name)}, {rows})"
+            for file, rows in zip(self._files, before, strict=False)
         )
+        return self._connection.execute(
+            f"select name, n - before, {text}"
+            f" from (select *, row_number() over () as n from ({self._source}))"
+            f" join (values {files}) as files(path, name, before) using (path) where {condition}"
+            f" order by n limit {at_most if at_most is not None else 'all'}"
+        ).fetchall()
 
     def _parsed(self, source: str, wanted: Sequence[str | None], kept: str = "") -> str:
         pointers = ", ".join(literal(_pointer(name)) for name in wanted if name is not None)
+        text = f"case when {self._is_row} then {self._exact_text()} end"
+        # What is left out is not parsed, in whatever order the engine looks at conditions.
+        return (
+            f"select {kept}json_extract_string({text}, cast([{pointers}] as varchar[])) as found"
+            f" from ({source}) where {self._is_row}"
+        )
+
+    def _exact_text(self) -> str:
+        """Return SQL of a row's text in which each number that the engine would alter is a marked string."""
+        if not self._special:
+            return "row_text"
         number = literal(f'\\1"{self._token}\\2"')
         guarded = f"regexp_replace(row_text, {literal(UP_TO_NUMBER)}, {number}, 'g')"
         # The last step matched the end of the row, and left an empty string with a mark there.
         exact = f"left({guarded}, -{len(self._token) + 2})"
-        text = (
-            f"case when regexp_matches(row_text, {literal(_MAY_BE_ALTERED)}) then {exact} else row_text end"
-        )
-        # What is left out is not parsed, in whatever order the engine looks at conditions.
-        text = f"case when {self._is_row} then {text} end"
         return (
-            f"select {kept}json_extract_string({text}, cast([{pointers}] as varchar[])) as found"
-            f" from ({source}) where {self._is_row}"
+            f"case when regexp_matches(row_text, {literal(_MAY_BE_ALTERED)}) then {exact} else row_text end"
         )
 
     def _selected(self, wanted: Sequence[str | None]) -> str:
@@ -223,6 +251,9 @@ class _JsonReader(Reader):
                 continue
             position += 1
             value = f"found[{position}]"
+            if not self._special:
+                numbered.append(f"{value} as c{index}")
+                continue
             numbered.append(
                 f"case when starts_with({value}, {token}) then substr({value}, {len(self._token) + 1})"
                 f" when contains({value}, {inner}) then regexp_replace({value}, {pattern}, '\\1', 'g')"
@@ -242,38 +273,39 @@ def _shapes(
     """Return {path: shape}, from one scan over all rows."""
     import duckdb
 
+    def kinds(numbered: str, first: str) -> list[tuple[str, int, int, list[str], bool, bool, bool]]:
+        # Rows with the same keys are told apart no further: there are few kinds of them.
+        return connection.execute(f"""
+            with keyed as (
+                select path, {numbered} as n, {_BLANK} as blank, {_SPECIAL} as special, {_KEYS} as keys
+                from ({source})
+            )
+            select
+                path, {first} as first, count(*), coalesce(keys, []) as keys, blank,
+                not blank and coalesce(list_unique(keys) <> len(keys), true),
+                coalesce(bool_or(special), false)
+            from keyed
+            group by path, blank, keys
+            order by path, first
+        """).fetchall()
+
     try:
-        with in_order(connection):
-            # Rows with the same keys are told apart no further: there are few kinds of them.
-            found = connection.execute(f"""
-                with keyed as (
-                    select path, row_number() over () as n, {_BLANK} as blank, {_KEYS} as keys from ({source})
-                ),
-                kinds as (
-                    select path, blank, keys, min(n) as first, count(*) as rows
-                    from keyed
-                    group by path, blank, keys
-                )
-                select
-                    path, first, rows, coalesce(keys, []) as keys,
-                    not blank and coalesce(list_unique(keys) <> len(keys), true) as broken
-                from kinds
-                order by path, first
-            """).fetchall()
+        found = kinds("0", "0")
+        # Which keys come first in a file matters where its rows have others; to number rows takes one thread.
+        if len(found) > len({path for path, *_ in found}):
+            found = kinds("row_number() over ()", "min(n)")
     except duckdb.InvalidInputException as error:
         raise _unreadable(files, str(error)) from None
-    names: dict[str, dict[str, None]] = {file.path: {} for file in files}
-    rows, broken = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
-    for path, _, count, keys, is_broken in found:
-        rows[path] += count
-        if is_broken:
-            broken[path] += count
-        else:
-            names[path].update(dict.fromkeys(keys))
-    return {
-        path: _FileShape(tuple(FoundColumn(name) for name in names[path]), rows[path], broken[path])
-        for path in names
-    }
+    shapes = {file.path: _FileShape() for file in files}
+    for path, _, rows, keys, is_blank, is_broken, special in found:
+        shape = shapes[path]
+        shape.rows += rows
+        shape.special |= special
+        shape.blank += rows if is_blank else 0
+        shape.broken += rows if is_broken else 0
+        if not is_broken:
+            shape.names.update(dict.fromkeys(keys))
+    return shapes
 
 
 def _too_long(file: PlainFile) -> Unreadable:

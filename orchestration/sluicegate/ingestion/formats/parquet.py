@@ -5,7 +5,9 @@ says of a type (`ingestion`). Formats that the engine cannot read come through h
 written to intermediate Parquet.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sluicegate.compute.sql import literal
@@ -15,13 +17,13 @@ from sluicegate.ingestion.formats.base import (
     PlainFile,
     Reader,
     ReaderContext,
+    Step,
 )
 from sluicegate.ingestion.formats.parquet_sums import check_page_sums
+from sluicegate.ingestion.formats.scratch import numbered_rows
 
 if TYPE_CHECKING:
     import duckdb
-
-_ROW_NUMBER = "file_row_number"
 
 
 def open_parquet(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
@@ -60,6 +62,7 @@ class ParquetReader(Reader):
         Raises:
             duckdb.Error: a file is damaged, or no Parquet.
         """
+        self._connection = connection
         self._paths = paths
         self._stored: dict[PlainFile, tuple[tuple[str | None, FoundColumn], ...]] = {}
         for file, path in paths.items():
@@ -73,22 +76,48 @@ class ParquetReader(Reader):
 
     def rows(self, wanted: Sequence[str | None]) -> str:
         """See `Reader`."""
-        return self._selected(wanted, self._types(wanted), list(self._paths), "")
-
-    def placed_rows(self, wanted: Sequence[str | None]) -> str:
-        """See `Reader`; the engine must keep the order of rows."""
         types = self._types(wanted)
-        return " union all ".join(
-            self._selected(
-                wanted, types, [file], f", {literal(file.name)} as _file, {self._place(file)} as _place"
-            )
-            for file in self._paths
-        )
+        return " union all ".join(self._selected(wanted, types, group) for group in self._alike)
 
-    def _place(self, file: PlainFile) -> str:
-        # A column of that name hides the engine's own.
-        hidden = any(column.name.lower() == _ROW_NUMBER for _, column in self._stored[file])
-        return "row_number() over ()" if hidden else f"{_ROW_NUMBER} + 1"
+    def steps(self) -> Iterator[Step]:
+        """See `Reader`; the n-th row is found by its number."""
+        for file, before in self._rows_before():
+            yield Step(before + 1, file.name, 1)
+
+    def numbered(self, wanted: Sequence[str | None], chosen: str) -> str:
+        """See `Reader`."""
+        types = self._types(wanted)
+        parts = (
+            (self._selected(wanted, types, group), sum(self._counted[file] for file in group))
+            for group in self._alike
+        )
+        return numbered_rows(parts, chosen)
+
+    def _rows_before(self) -> Iterator[tuple[PlainFile, int]]:
+        """Yield the files that have rows, in the order of `rows`, and how many stand before each."""
+        before = 0
+        for file in itertools.chain.from_iterable(self._alike):
+            if rows := self._counted[file]:
+                yield file, before
+            before += rows
+
+    @cached_property
+    def _counted(self) -> Mapping[PlainFile, int]:
+        counted = {
+            file: self._connection.execute(
+                f"select count(*) from read_parquet({literal(path)}, hive_partitioning = false)"
+            ).fetchall()
+            for file, path in self._paths.items()
+        }
+        return {file: rows for file, [(rows,)] in counted.items()}
+
+    @cached_property
+    def _alike(self) -> list[list[PlainFile]]:
+        """The engine reads files together only if they declare the same."""
+        groups: dict[tuple[tuple[str | None, FoundColumn], ...], list[PlainFile]] = {}
+        for file, stored in self._stored.items():
+            groups.setdefault(stored, []).append(file)
+        return list(groups.values())
 
     def _types(self, wanted: Sequence[str | None]) -> list[str]:
         """Return each column's type: the one all files have that have the column, else text."""
@@ -101,25 +130,18 @@ class ParquetReader(Reader):
         ]
 
     def _selected(
-        self, wanted: Sequence[str | None], types: Sequence[str], files: Sequence[PlainFile], placed: str
+        self, wanted: Sequence[str | None], types: Sequence[str], group: Sequence[PlainFile]
     ) -> str:
-        # The engine reads files together only if they declare the same.
-        alike: dict[tuple[tuple[str | None, FoundColumn], ...], list[PlainFile]] = {}
-        for file in files:
-            alike.setdefault(self._stored[file], []).append(file)
-        selects: list[str] = []
-        for stored, group in alike.items():
-            # By place, as no SQL can have all names. Of a name that stands twice, the first.
-            found = {name: (f"p{at}", column.type) for at, (name, column) in reversed([*enumerate(stored)])}
-            values = ", ".join(
-                f"{_value(found.get(name) if name is not None else None, type_)} as c{index}"
-                for index, (name, type_) in enumerate(zip(wanted, types, strict=True))
-            )
-            paths = ", ".join(literal(self._paths[file]) for file in group)
-            places = ", ".join(f"p{at}" for at in range(len(stored)))
-            rows = f"read_parquet([{paths}], hive_partitioning = false) as t({places})"
-            selects.append(f"select {values}{placed} from {rows}")
-        return " union all ".join(selects)
+        stored = self._stored[group[0]]
+        # By place, as no SQL can have all names. Of a name that stands twice, the first.
+        found = {name: (f"p{at}", column.type) for at, (name, column) in reversed([*enumerate(stored)])}
+        values = ", ".join(
+            f"{_value(found.get(name) if name is not None else None, type_)} as c{index}"
+            for index, (name, type_) in enumerate(zip(wanted, types, strict=True))
+        )
+        paths = ", ".join(literal(self._paths[file]) for file in group)
+        places = ", ".join(f"p{at}" for at in range(len(stored)))
+        return f"select {values} from read_parquet([{paths}], hive_partitioning = false) as t({places})"
 
 
 def _value(stored: tuple[str, str] | None, type_: str) -> str:

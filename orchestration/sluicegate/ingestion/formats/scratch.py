@@ -1,24 +1,25 @@
-"""What readers share: files named in SQL, order, and intermediate Parquet for what the engine cannot read.
+"""What readers share: files in SQL, where rows stand, and Parquet for what the engine cannot read.
 
 Belongs here: paths, batches, the relation over what was written. Does not belong here: any one format.
 """
 
+import itertools
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sluicegate.compute.sql import literal
-from sluicegate.ingestion.formats.base import PlainFile
+from sluicegate.compute.sql import literal, literals
+from sluicegate.ingestion.formats.base import PlainFile, Reader
 
 if TYPE_CHECKING:
     import duckdb
 
 BATCH_ROWS = 10_000
 BATCH_BYTES = 16 << 20
+_NUMBERS = itertools.count()
 
 
 def file_list(files: Sequence[PlainFile]) -> str:
@@ -26,25 +27,52 @@ def file_list(files: Sequence[PlainFile]) -> str:
     return "[" + ", ".join(literal(file.path) for file in files) + "]"
 
 
-def files_relation(files: Sequence[PlainFile], before: Sequence[int]) -> str:
-    """Return SQL of `files(path, name, before)`: `before` is the number of rows of the files before each."""
-    values = ", ".join(
-        f"({literal(file.path)}, {literal(file.name)}, {rows})"
-        for file, rows in zip(files, before, strict=True)
+def numbered_rows(parts: Iterable[tuple[str, int]], chosen: str) -> str:
+    """Return SQL of the rows of relations, each with as many of them, one after the other; see `numbered`.
+
+    Each is numbered alone: above a union the engine (1.5.5) numbers rows as they come, whatever order is set.
+    """
+    selects, before = list[str](), 0
+    for rows, count in parts:
+        selects.append(f"select *, {before} + row_number() over () as _n from ({rows})")
+        before += count
+    return f"select * from ({' union all by name '.join(selects)}) where _n in (select n from {chosen})"
+
+
+def placed_rows(
+    connection: "duckdb.DuckDBPyConnection",
+    reader: Reader,
+    wanted: Sequence[str | None],
+    scratch: Path,
+    chosen: str = "",
+) -> str:
+    """Return SQL of a reader's rows with `_n` (their number, from 1), `_file` and `_line`, in any order.
+
+    `chosen` is a relation with the column `n`, the numbers of those that are wanted; all are, without it.
+    """
+    number, files = next(_NUMBERS), list[str]()
+    # A file of text, which may be long: to get at what Python has, the engine imports pandas.
+    path = scratch / f"steps-{number}.csv"
+    with path.open("w", encoding="ascii") as stream:
+        for first, file, line in reader.steps():
+            if not files or files[-1] != file:
+                files.append(file)
+            stream.write(f"{first},{len(files)},{line}\n")
+    steps = (
+        f"read_csv({literal(str(path))}, header = false, auto_detect = false, delim = ',',"
+        " columns = {first: 'BIGINT', file: 'INTEGER', line: 'BIGINT'})"
     )
-    return f"(values {values}) as files(path, name, before)"
-
-
-@contextmanager
-def in_order(connection: "duckdb.DuckDBPyConnection") -> Generator[None]:
-    """Let the engine number rows in the order of their files, whatever it is set to otherwise."""
-    setting = connection.execute("select current_setting('preserve_insertion_order')").fetchone()
-    assert setting is not None
-    connection.execute("set preserve_insertion_order = true")
-    try:
-        yield
-    finally:
-        connection.execute(f"set preserve_insertion_order = {setting[0]}")
+    chosen = chosen or f"(select row_number() over () as n from ({reader.rows([None])}))"
+    # Joined to the numbers alone, as the engine sorts and groups by all that it has on that side.
+    connection.execute(
+        f"create temp table places_{number} as select n, ({literals(files)})[file] as file,"
+        f" line + n - first as line from {chosen} asof join {steps} on n >= first"
+    )
+    path.unlink()
+    return (
+        f"select found.*, file as _file, line as _line from ({reader.numbered(wanted, chosen)}) as found"
+        f" join places_{number} on n = _n"
+    )
 
 
 def write_parquet(path: Path, types: Sequence[Any], rows: Iterator[Sequence[Any]]) -> None:

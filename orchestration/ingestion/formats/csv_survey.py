@@ -2,8 +2,8 @@
 
 Plainly: every record has the same number of separators, every quote opens at the begin of a value and closes
 at its end, all records end alike, no byte order mark is inside, and all of it is UTF-8. It looks at every
-byte: where there are no quotes at a gigabyte a second, else with numpy at half of that. What is not plain goes
-through `csv_records`, which says why.
+byte: where there are no quotes at a gigabyte a second, else with numpy at half of that. What is not plain
+goes through `csv_records`, which says why.
 """
 
 import codecs

@@ -1,7 +1,7 @@
 """An area: files by a path relative to a URL, the same on every storage."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -134,9 +134,19 @@ class Area:
         """
         return self._files.swap(_checked(relative), content, version)
 
-    def settle(self) -> None:
-        """Make all that was written outlast a power cut."""
-        self._files.settle()
+    def create_folder(self, relative: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> bool:
+        """Write the files of a new folder, each by its path there, so that all are seen at once.
+
+        A power cut may take them back until `settle` was called. Returns whether it did: not where storage
+        has no such step, nor where the folder is there.
+        """
+        return self._files.create_folder(
+            _checked(relative), ((_checked(path), chunks) for path, chunks in files)
+        )
+
+    def settle(self, relatives: Sequence[str]) -> None:
+        """Make files outlast a power cut that were written without it."""
+        self._files.settle([_checked(relative) for relative in relatives])
 
     def upload(self, relative: str, source: Path, *, create: bool = False) -> None:
         """Write a file from a local one, which stays as it is; with `create` as `create`, else as `write`."""

@@ -6,7 +6,7 @@ Paths are relative to the area, with `/`, and already checked.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -79,8 +79,12 @@ class Files(ABC):
         """Take a local file over as it is, if this storage can; return whether it did."""
         return False
 
-    def settle(self) -> None:  # noqa: B027
-        """Make all that was written outlast a power cut; object storage has done so."""
+    def create_folder(self, path: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> bool:  # noqa: ARG002
+        """Write files that are seen all at once, if this storage can; see `Area.create_folder`."""
+        return False
+
+    def settle(self, paths: Sequence[str]) -> None:  # noqa: B027
+        """Make files that were written outlast a power cut; object storage has done so."""
 
     @abstractmethod
     def remove(self, path: str) -> None:

@@ -1,8 +1,8 @@
 """Files of a local directory.
 
 A file is written below `.partial/` of the area, flushed to the disk, and then renamed to its name, or linked
-where it must not exist yet. A writer holds a lock on what it writes: what nobody holds was left by one that
-was killed, and the next writer removes it.
+where it must not exist yet. A writer holds a lock on what it writes, of a folder on a file beside it: what
+nobody holds was left by one that was killed, and the next writer removes it.
 """
 
 import errno
@@ -17,9 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from sluicegate.areas.files import EVERYTHING, Entry, Files, OnError, is_wild, matcher
+from sluicegate.areas.files import CHUNK_BYTES, EVERYTHING, Entry, Files, OnError, is_wild, matcher
 
-_PARTIAL = ".partial"
+# Behind the name of a file that is held: the folder that its writer makes.
+_PARTIAL, _TREE = ".partial", ".d"
+_FLUSHED_EACH = 8
 
 
 class LocalFiles(Files):
@@ -57,8 +59,7 @@ class LocalFiles(Files):
         """Write a file: flushed, then shown in one step."""
         folder = os.path.join(self._root, _PARTIAL)
         _make_folder(folder)
-        if settled:
-            _clear_abandoned(folder)
+        _clear_abandoned(folder)
         with _held(lambda: os.path.join(folder, uuid.uuid4().hex), "xb") as (partial, stream):
             for chunk in chunks:
                 stream.write(chunk)
@@ -112,9 +113,44 @@ class LocalFiles(Files):
         put_on_the_disk(os.path.dirname(at))
         return True
 
-    def settle(self) -> None:
-        """Flush the disks once, instead of each file and its folder."""
-        os.sync()
+    def create_folder(self, path: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> bool:
+        """Write a folder and rename it: of many small files that takes half of what each alone does."""
+        at = self._at(path)
+        if os.path.lexists(at):
+            return False
+        partials = os.path.join(self._root, _PARTIAL)
+        _make_folder(partials)
+        _clear_abandoned(partials)
+        with _held(lambda: os.path.join(partials, uuid.uuid4().hex), "xb") as (held, _):
+            tree, made = held + _TREE, set[str]()
+            try:
+                for name, chunks in files:
+                    file = os.path.join(tree, name)
+                    if (folder := os.path.dirname(file)) not in made:
+                        os.makedirs(folder, exist_ok=True)
+                        made.add(folder)
+                    with open(file, "xb", CHUNK_BYTES) as stream:
+                        stream.writelines(chunks)
+                _make_folder(os.path.dirname(at))
+                os.rename(tree, at)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # somebody else was as quick
+                    return False
+                raise
+            finally:
+                shutil.rmtree(tree, ignore_errors=True)
+        put_on_the_disk(os.path.dirname(at))
+        return True
+
+    def settle(self, paths: Sequence[str]) -> None:
+        """Flush a few files and their folders each; of many the disks, once."""
+        if len(paths) > _FLUSHED_EACH:
+            os.sync()
+            return
+        files = [self._at(path) for path in paths]
+        for at in (*files, *{os.path.dirname(file) for file in files}):
+            with suppress(FileNotFoundError):
+                put_on_the_disk(at)
 
     def remove(self, path: str) -> None:
         """Remove a file if it is there."""
@@ -278,10 +314,11 @@ def _held(path_of: Callable[[], str], mode: Literal["xb", "ab"]) -> Generator[tu
 def _clear_abandoned(folder: str) -> None:
     """Remove what killed writers left: files that nobody holds a lock on."""
     with os.scandir(folder) as found:
-        names = [item.path for item in found]
+        names = [item.path for item in found if not item.name.endswith(_TREE)]
     for path in names:
         with suppress(FileNotFoundError), open(path, "rb") as stream:
             if _lock(stream.fileno(), wait=False):
+                shutil.rmtree(path + _TREE, ignore_errors=True)
                 with suppress(FileNotFoundError):
                     os.unlink(path)
 

@@ -8,11 +8,13 @@ again; all else can be made anew from it.
 import hashlib
 import posixpath
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from sluicegate.areas import Area, Entry, digest_of
+from sluicegate.areas.files import CHUNK_BYTES
 from sluicegate.contracts.drops import CompleteOn
 from sluicegate.ingestion.formats.plain import LandedFile
 from sluicegate.ingestion.refusal import NotTheDrop
@@ -94,19 +96,32 @@ def read_originals(
             for place in digests
             if place not in checked or (originals.local and checked[place].changed > now_ns - _TICK_NS)
         ]
-        try:
-            result = read(landed)
-        except Exception:
-            if unchanged(before, fresh):
-                raise
-        else:
-            if unchanged(before, fresh):
-                return result
+        with _settling(originals, list(digests)):
+            try:
+                result = read(landed)
+            except Exception:
+                if unchanged(before, fresh):
+                    raise
+            else:
+                if unchanged(before, fresh):
+                    return result
     rule = (
         f"the originals in {originals.path(drop_folder(drop))} change while they are read; expected them at"
         " rest; find out who writes there, and rerun"
     )
     raise NotTheDrop(str(drop.file), [rule])
+
+
+@contextmanager
+def _settling(originals: Area, places: Sequence[str]) -> Generator[None]:
+    """Put originals onto the disk while they are read, and see to it that they are there afterwards.
+
+    Also those that were there: whoever made them may have been killed before this.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        settled = worker.submit(originals.settle, places)
+        yield
+    settled.result()
 
 
 def keep_originals(
@@ -120,7 +135,8 @@ def keep_originals(
     """Make sure that the originals hold a drop's files; return them, with their places there.
 
     A file that is not there yet is copied while its digest is computed again: from an earlier drop of the
-    partition that had the very same file, or else from staging.
+    partition that had the very same file, or else from staging. A power cut may take it back until it is
+    settled.
 
     Args:
         drop: the drop.
@@ -135,34 +151,38 @@ def keep_originals(
             somebody has changed an original.
     """
     kept_in = [originals, *([cold] if cold else [])]
-    few = len(drop.files) <= _WORKERS
     places = original_paths(drop)
     known = _known_places((drop, *reversed(earlier)))
+    landed = [LandedFile(place, file.path) for file, place in places.items()]
 
-    def keep(file: DropFile) -> LandedFile:
-        kept = places[file]
-        if originals.exists(kept):
-            _check(drop, file, originals, kept, staging)
-        else:
-            source, path, fix = _source_of(drop, file, staging, kept_in, known)
+    def content(file: DropFile) -> Iterator[bytes]:
+        source, path, fix = _source_of(drop, file, staging, kept_in, known)
+        try:
+            yield from _checked(source.chunks(path), file)
+        except _OtherContent as other:
             fix = fix or _ANNOUNCE_AGAIN[completion]
-            try:
-                originals.create(kept, _checked(source.chunks(path), file.digest), settled=few)
-            except FileExistsError:  # another process, at this very drop
-                _check(drop, file, originals, kept, staging)
-            except _OtherContent as other:
-                rule = f"{source.path(path)}: content changed: {other}; {fix}"
-                raise NotTheDrop(str(drop.file), [rule]) from None
-        return LandedFile(kept, file.path)
+            rule = f"{source.path(path)}: content changed: {other}; {fix}"
+            raise NotTheDrop(str(drop.file), [rule]) from None
 
-    if few or originals.local:
-        landed = [keep(file) for file in drop.files]
-        if not few:
-            originals.settle()
+    def keep(file: DropFile) -> None:
+        kept = places[file]
+        if not originals.exists(kept):
+            with suppress(FileExistsError):  # another process, at this very drop
+                return originals.create(kept, content(file), settled=False)
+        return _check(drop, file, originals, kept, staging)
+
+    folder = drop_folder(drop)
+    below = ((place.removeprefix(f"{folder}/"), content(file)) for file, place in places.items())
+    if len(landed) > 1 and originals.create_folder(folder, below):
+        return landed
+    if originals.local:
+        for file in drop.files:
+            keep(file)
         return landed
     # Thousands of small files wait for storage, one after another; several at once wait together.
     with ThreadPoolExecutor(_WORKERS) as workers:
-        return list(workers.map(keep, drop.files))
+        list(workers.map(keep, drop.files))
+    return landed
 
 
 def _known_places(drops: Iterable[Drop]) -> dict[tuple[str, str], list[str]]:
@@ -204,7 +224,7 @@ def _check(drop: Drop, file: DropFile, originals: Area, kept: str, staging: Area
     if digest == file.digest:
         return
     if staging.exists(file.path) and digest_of(staging, file.path)[0] == file.digest:
-        originals.write(kept, _checked(staging.chunks(file.path), file.digest))
+        originals.write(kept, _checked(staging.chunks(file.path), file))
         return
     rule = (
         f"the original {originals.path(kept)} was changed: digest {digest[:16]}, expected"
@@ -217,11 +237,19 @@ class _OtherContent(Exception):
     """What came by was not what was expected."""
 
 
-def _checked(chunks: Iterable[bytes], expected: str) -> Iterator[bytes]:
+def _checked(chunks: Iterable[bytes], expected: DropFile) -> Iterator[bytes]:
     """Yield chunks; at their end raise `_OtherContent` if they were others, so that nothing wrong is kept."""
     sha256 = hashlib.sha256()
-    for chunk in chunks:
-        sha256.update(chunk)
-        yield chunk
-    if sha256.hexdigest() != expected:
-        raise _OtherContent(f"digest {sha256.hexdigest()[:16]}, expected {expected[:16]}")
+    if expected.size <= CHUNK_BYTES:
+        for chunk in chunks:
+            sha256.update(chunk)
+            yield chunk
+    else:
+        # What is large is digested while it is written.
+        with ThreadPoolExecutor(1) as worker:
+            for chunk in chunks:
+                digesting = worker.submit(sha256.update, chunk)
+                yield chunk
+                digesting.result()
+    if sha256.hexdigest() != expected.digest:
+        raise _OtherContent(f"digest {sha256.hexdigest()[:16]}, expected {expected.digest[:16]}")

@@ -6,6 +6,7 @@ text says (the readers).
 
 import codecs
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from sluicegate.contracts.reading import Compression
 from sluicegate.ingestion.formats.base import Unreadable
@@ -46,7 +47,12 @@ class TextStream:
         self._file = file
         self._by_row = by_row
         self._chunks = chunks
-        self._head = _head(chunks())
+        begun, taken = chunks(), list[bytes]()
+        while sum(map(len, taken)) < _HEAD_BYTES and (chunk := next(begun, None)) is not None:
+            taken.append(chunk)
+        self._head = b"".join(taken)[:_HEAD_BYTES]
+        # To open a small file once more takes as long as to read it.
+        self._begun: Iterator[bytes] | None = chain(taken, begun)
         self._mark, self.encoding = self._begin(codecs.lookup(encoding).name)
         self.altered = bool(self._mark) or self.encoding not in (UTF_8, "ascii")
 
@@ -88,7 +94,8 @@ class TextStream:
         as_it_is = self.encoding in (UTF_8, "ascii")
         judged_by_row = self._by_row and self.encoding == UTF_8
         start, skipped = 0, len(self._mark)
-        for whole in self._chunks():
+        chunks, self._begun = self._begun or self._chunks(), None
+        for whole in chunks:
             chunk = whole[skipped:]
             start, skipped = start + len(whole) - len(chunk), skipped - len(whole) + len(chunk)
             pending = decoder.getstate()[0]
@@ -150,15 +157,6 @@ class TextStream:
             if at >= offset:
                 break
         return (feeds or returns) + 1
-
-
-def _head(chunks: Iterator[bytes]) -> bytes:
-    head = b""
-    for chunk in chunks:
-        head += chunk[:_HEAD_BYTES]
-        if len(head) >= _HEAD_BYTES:
-            break
-    return head[:_HEAD_BYTES]
 
 
 class LineEnds:

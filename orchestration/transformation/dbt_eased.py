@@ -7,7 +7,7 @@
 - It looks through every folder of the Python path for plug-ins of its own.
 - It makes a template of a comment to put before each statement, and all macros for it to call: an embedded
   engine shows it to nobody.
-- It looks each of some five hundred macros up, by all packages, for each text that it renders.
+- It makes all that a text may call for each text, and copies it for each macro (`dbt_contexts`).
 - It makes all that a template may call for the description of each of its own five hundred macros, which are
   no templates, and Jinja anew to look for calls in each; and it writes the manifest by the slower of Python's
   two ways.
@@ -42,6 +42,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from orchestration.core.collecting import without_collecting
+from orchestration.transformation.dbt_contexts import ease_contexts
 from orchestration.warehouse.kept_engine import AttachedFile
 
 # Where dbt and its adapter have the projects that are part of them; nobody edits those.
@@ -79,7 +80,7 @@ def _ease() -> None:
     from dbt_common.behavior_flags import BehaviorFlagRendered
 
     _ease_events()
-    _ease_contexts()
+    ease_contexts()
     _ease_parsing()
     _ease_validation()
     _ease_answers()
@@ -183,58 +184,6 @@ _NOT_MADE = "sluice_not_made"
 def _is_debug(event: type) -> bool:
     """Whether events of a class are of level debug, whoever fires them; others may be told by an error."""
     return any(base.__name__ == "DebugLevel" for base in event.__mro__)
-
-
-def _ease_contexts() -> None:
-    from dbt.adapters.base.query_headers import MacroQueryStringSetter
-    from dbt.cli import requires
-    from dbt.context import manifest
-    from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
-    from dbt.parser import manifest as parser
-
-    adds = MacroNamespaceBuilder.add_macros
-
-    def add_macros(self: Any, macros: Any, ctx: Any) -> None:
-        """Add those of a package: each context has its own of some five hundred."""
-        macros = list(macros)
-        made = {macro.name: _callable(macro, ctx, self.node, self.thread_ctx) for macro in macros}
-        [package] = {macro.package_name for macro in macros} or {None}
-        if package is None or len(made) < len(macros) or package in (*self.internal_packages, *self.packages):
-            adds(self, macros, ctx)  # which tells what is wrong
-        elif package in self.internal_package_names:
-            self.internal_packages[package] = made
-        else:
-            self.packages[package] = made
-            if package == self.search_package:
-                self.locals.update(made)
-            elif package == self.root_package:
-                self.globals.update(made)
-
-    of_context = manifest.ManifestContext.__mro__[1].to_dict
-    whole = manifest.ManifestContext.to_dict
-
-    def to_dict(self: Any) -> dict[str, Any]:
-        if not isinstance(self.namespace, MacroNamespace):
-            return whole(self)
-        context = of_context(self)  # the very one that macros are called with
-        for found in reversed(list(self.namespace._search_order())):  # pyright: ignore[reportPrivateUsage]
-            context.update(found)
-        return context
-
-    setattr(MacroNamespaceBuilder, "add_macros", add_macros)  # noqa: B010
-    setattr(manifest.ManifestContext, "to_dict", to_dict)  # noqa: B010
-    setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
-    for module in (requires, parser):
-        setattr(module, "generate_query_header_context", lambda *_: {})  # noqa: B010
-
-
-def _callable(macro: Any, context: Any, node: Any, stack: Any) -> Any:
-    """Return dbt's own, with what its three constructors would note of it."""
-    from dbt.clients.jinja import MacroGenerator
-
-    made = MacroGenerator.__new__(MacroGenerator)
-    made.__dict__ = {"macro": macro, "context": context, "node": node, "stack": stack}
-    return made
 
 
 def _ease_templates() -> None:

@@ -8,6 +8,7 @@
 - It makes a template of a comment to put before each statement, and all macros for it to call: an embedded
   engine shows it to nobody.
 - It makes all that a text may call for each text, and copies it for each macro (`dbt_contexts`).
+- It makes most of that a second time to execute a data test (`dbt_data_tests`).
 - It makes all that a template may call for the description of each of its own five hundred macros, which are
   no templates, and Jinja anew to look for calls in each; and it writes the manifest by the slower of Python's
   two ways.
@@ -43,6 +44,7 @@ from typing import Any, cast
 
 from orchestration.core.collecting import without_collecting
 from orchestration.transformation.dbt_contexts import ease_contexts
+from orchestration.transformation.dbt_data_tests import ease_data_tests
 from orchestration.warehouse.kept_engine import AttachedFile
 
 # Where dbt and its adapter have the projects that are part of them; nobody edits those.
@@ -81,6 +83,7 @@ def _ease() -> None:
 
     _ease_events()
     ease_contexts()
+    ease_data_tests()
     _ease_parsing()
     _ease_validation()
     _ease_answers()

@@ -26,8 +26,8 @@
 - It reads all columns of a model's new rows and of its table, twice, to widen columns of text; the engine's
   have no width.
 - It compiles each text with a brace anew, though the same stands in a test of each table; reads the packages
-  that are part of it at each call; and compares each name that is selected with those of all nodes, part by
-  part.
+  that are part of it at each call; and seeks each name that is selected among those of all nodes, part by
+  part, and copies the graph of all to leave those in it, though it was asked for the same a partition ago.
 And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
@@ -41,6 +41,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from orchestration.core.collecting import without_collecting
 from orchestration.transformation.dbt_contexts import ease_contexts
@@ -209,8 +210,39 @@ def _ease_templates() -> None:
 
 def _ease_selection() -> None:
     from dbt.graph import selector_methods
+    from dbt.graph.graph import Graph
+    from dbt.graph.selector import ResourceTypeSelector
+    from dbt.graph.selector_spec import SelectionCriteria
 
-    selects = selector_methods.is_selected_node
+    selects, gets, takes = (
+        selector_methods.is_selected_node,
+        ResourceTypeSelector.get_selected,
+        Graph.get_subset_graph,
+    )
+    selected, taken = WeakKeyDictionary[Any, dict[Any, Any]](), WeakKeyDictionary[Any, dict[Any, Any]]()
+
+    def said(spec: Any) -> Any:
+        """Return all that a choice of names says; None of one by anything else, which may change."""
+        if isinstance(spec, SelectionCriteria):
+            return repr(spec) if spec.method is selector_methods.MethodName.FQN else None
+        parts = tuple(map(said, spec))
+        return None if None in parts else (type(spec), spec.indirect_selection, parts)
+
+    def get_selected(self: Any, spec: Any, warn_on_no_nodes: bool = True) -> Any:
+        what = said(spec)
+        known, key = selected.setdefault(self.full_graph, {}), (frozenset(self.resource_types), what)
+        if what is None or not known.get(key):  # of nothing there is a warning
+            known[key] = gets(self, spec, warn_on_no_nodes)
+        return set(known[key])
+
+    def get_subset_graph(self: Any, nodes: Any) -> Any:
+        known, key = taken.setdefault(self, {}), frozenset(nodes)
+        if key not in known:
+            known[key] = takes(self, nodes).graph
+        return Graph(known[key].copy())  # which a run takes apart
+
+    setattr(ResourceTypeSelector, "get_selected", get_selected)  # noqa: B010
+    setattr(Graph, "get_subset_graph", get_subset_graph)  # noqa: B010
 
     def is_selected_node(fqn: list[str], node_selector: str, is_versioned: bool) -> bool:
         if is_versioned or _WILDCARD.search(node_selector):

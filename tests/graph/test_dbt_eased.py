@@ -14,6 +14,7 @@ import pytest
 from dbt.clients.jinja import MacroStack
 from dbt.context import macros as dbt_macros
 from dbt.graph import selector_methods
+from dbt.graph.selector import ResourceTypeSelector
 from dbt_common.clients.jinja import MacroFuzzEnvironment
 from mashumaro.config import BaseConfig
 from sluicegate.core.partitions import Grain, Partitioning
@@ -113,3 +114,25 @@ def test_no_column_of_text_has_a_width_that_could_be_widened() -> None:
 def test_readers_of_classes_are_made_when_they_are_used() -> None:
     ease_dbt()
     assert BaseConfig.lazy_compilation
+
+
+def test_names_that_were_selected_are_not_sought_again(
+    open_bakery: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph of what is selected is taken apart by each call, so each has its own."""
+    process, test = DbtProcess(open_bakery.settings), "unique_stg_orders_order_number"
+    for names in (["stg_orders", test], ["stg_orders"]):
+        process.build(names[0], names[1:], partition_variables(DAILY, MON))
+    sought: list[str] = []
+    seeks = ResourceTypeSelector.select_nodes
+
+    def seek(self: Any, spec: Any, warn_on_no_nodes: bool = True) -> Any:
+        sought.append("a name")
+        return seeks(self, spec, warn_on_no_nodes)
+
+    monkeypatch.setattr(ResourceTypeSelector, "select_nodes", seek)
+    for names in (["stg_orders", test], ["stg_orders"], ["stg_orders", test]):
+        built, tested = process.build(names[0], names[1:], partition_variables(DAILY, TUE))
+        assert built.unique_id == "model.bakery.stg_orders"
+        assert [result.unique_id.split(".")[2] for result in tested] == names[1:]
+    assert sought == []

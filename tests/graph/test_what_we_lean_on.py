@@ -456,6 +456,49 @@ def test_dagster_reads_the_newest_event_of_an_asset_once(tmp_path: Path) -> None
             assert newest() == (None, None)
 
 
+def test_dagster_reads_once_which_materialization_a_steps_checks_are_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that comes before the step's own materialization is of an earlier one, as Dagster has it."""
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    ease_event_log(tmp_path)
+    days = dg.DailyPartitionsDefinition(MON, end_offset=1)
+    names = ("before", "first", "second", "third")
+
+    @dg.asset(
+        partitions_def=days,
+        check_specs=[dg.AssetCheckSpec(name, asset="made", partitions_def=days) for name in names],
+    )
+    def made() -> Any:
+        yield dg.AssetCheckResult(passed=True, check_name="before")
+        yield dg.MaterializeResult()
+        for name in names[1:]:
+            yield dg.AssetCheckResult(passed=True, check_name=name)
+
+    asked: list[str] = []
+    fetches = dg.DagsterInstance.fetch_materializations
+
+    def fetch(*words: Any, **more: Any) -> Any:
+        asked.append(sys._getframe(2).f_locals["self"].check_name)  # pyright: ignore[reportPrivateUsage]
+        return fetches(*words, **more)
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        earlier: str | None = None
+        for _ in range(2):
+            with monkeypatch.context() as patched:
+                patched.setattr(dg.DagsterInstance, "fetch_materializations", fetch)
+                run = dg.materialize([made], instance=instance, partition_key=MON)
+            told = {
+                item.check_name: item.target_materialization_data
+                for item in run.get_asset_check_evaluations()
+            }
+            runs = {name: of.run_id if of else None for name, of in told.items()}
+            assert runs == {"before": earlier} | dict.fromkeys(names[1:], run.run_id)
+            assert asked == ["before", "before", "first"]  # Dagster makes each twice
+            asked.clear()
+            earlier = run.run_id
+
+
 def test_dagster_keeps_the_partition_of_a_check(tmp_path: Path) -> None:
     days = dg.DailyPartitionsDefinition(MON, end_offset=1)
     with warnings.catch_warnings():

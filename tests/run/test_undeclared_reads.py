@@ -4,7 +4,12 @@ Belongs here: that it is never executed, whoever presses the button. Does not: w
 found when a project is loaded (tests/graph/test_bound_sql.py).
 """
 
+from typing import Any
+
 import pytest
+from sluicegate.graph.data_tests import DataTests
+from sluicegate.transformation import declared_reads
+from sluicegate.transformation.runner import DbtProcess
 from sluicegate.warehouse.duckdb_file import DuckDBSession
 
 from tests.company import MON, TUE, WEATHER_REPORT, Company
@@ -79,3 +84,32 @@ def test_a_second_statement_of_a_test_is_never_executed(open_bakery: Company, ki
         assert connection.execute(monday).fetchall()
     company.materialize(TUE, f"delivered/{WEATHER_REPORT}")
     assert not (company.container / "weather" / TUE).exists()
+
+
+def test_the_engine_is_asked_of_a_slice_once_until_a_table_is_built(
+    open_bakery: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    scans = declared_reads.scans
+
+    def asking(connection: Any, sql: str) -> Any:
+        asked.append(sql)
+        return scans(connection, sql)
+
+    monkeypatch.setattr(declared_reads, "scans", asking)
+    company = open_bakery
+    tests = DataTests(company.site, DbtProcess(company.settings))
+    [unique] = tests.of("staging.stg_orders").values()
+    table = company.project.lineage.tables["staging.stg_orders"]
+    with company.deployment.warehouse.session() as session:
+        refuse = tests.refusing(session, table, MON)
+        day = "cast('{}' as date)"
+        sliced = f"select * from staging.stg_orders where business_date >= {day} and business_date < {day}"
+        for _ in range(3):
+            assert refuse(unique.unique_id, sliced.format(MON, TUE)) == ""
+            assert "past its partition" in refuse(unique.unique_id, "select * from staging.stg_orders")
+        assert len(asked) == 1
+        session.native.execute("alter table staging.stg_orders alter business_date type timestamp")
+        assert refuse(next(name for name in tests._nodes if name.endswith(".stg_orders")), "select 1") != ""  # pyright: ignore[reportPrivateUsage]
+        assert refuse(unique.unique_id, sliced.format(MON, TUE)) == ""
+        assert len(asked) == 2

@@ -120,6 +120,7 @@ def _keep_engines() -> None:
     storage = import_module(f"{_STORAGE}.{_EVENT_LOG}").SqliteEventLogStorage
     _copy_new_files(storage)
     _read_newest_once(storage)
+    _read_target_once()
     store_with_less(storage)
 
 
@@ -162,3 +163,21 @@ def _read_newest_once(storage: Any) -> None:
         return found
 
     storage._get_latest_materialization_records = reads
+
+
+def _read_target_once() -> None:
+    from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
+
+    reads = AssetCheckResult._get_partitioned_target_materialization_data  # pyright: ignore[reportPrivateUsage]
+
+    def read(self: Any, step_context: Any, asset_key: Any, partition_key: str) -> Any:
+        known = vars(step_context).setdefault("sluice_targets", {})
+        place = asset_key, partition_key
+        if place in known:
+            return known[place]
+        found = reads(self, step_context, asset_key, partition_key)
+        if found is not None and found.run_id == step_context.run_id:  # its own, and so the newest
+            known[place] = found
+        return found
+
+    setattr(AssetCheckResult, "_get_partitioned_target_materialization_data", read)  # noqa: B010

@@ -7,7 +7,8 @@
 - It looks through every folder of the Python path for plug-ins of its own.
 - It makes a template of a comment to put before each statement, and all macros for it to call: an embedded
   engine shows it to nobody.
-- It looks each of some five hundred macros up, by all packages, for each text that it renders.
+- It makes all that a text may call for each text, and copies it for each macro (`dbt_contexts`).
+- It makes most of that a second time to execute a data test (`dbt_data_tests`).
 - It makes all that a template may call for the description of each of its own five hundred macros, which are
   no templates, and Jinja anew to look for calls in each; and it writes the manifest by the slower of Python's
   two ways.
@@ -25,8 +26,8 @@
 - It reads all columns of a model's new rows and of its table, twice, to widen columns of text; the engine's
   have no width.
 - It compiles each text with a brace anew, though the same stands in a test of each table; reads the packages
-  that are part of it at each call; and compares each name that is selected with those of all nodes, part by
-  part.
+  that are part of it at each call; and seeks each name that is selected among those of all nodes, part by
+  part, and copies the graph of all to leave those in it, though it was asked for the same a partition ago.
 And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
@@ -40,8 +41,11 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from sluicegate.core.collecting import without_collecting
+from sluicegate.transformation.dbt_contexts import ease_contexts
+from sluicegate.transformation.dbt_data_tests import ease_data_tests
 from sluicegate.warehouse.kept_engine import AttachedFile
 
 # Where dbt and its adapter have the projects that are part of them; nobody edits those.
@@ -79,7 +83,8 @@ def _ease() -> None:
     from dbt_common.behavior_flags import BehaviorFlagRendered
 
     _ease_events()
-    _ease_contexts()
+    ease_contexts()
+    ease_data_tests()
     _ease_parsing()
     _ease_validation()
     _ease_answers()
@@ -185,58 +190,6 @@ def _is_debug(event: type) -> bool:
     return any(base.__name__ == "DebugLevel" for base in event.__mro__)
 
 
-def _ease_contexts() -> None:
-    from dbt.adapters.base.query_headers import MacroQueryStringSetter
-    from dbt.cli import requires
-    from dbt.context import manifest
-    from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
-    from dbt.parser import manifest as parser
-
-    adds = MacroNamespaceBuilder.add_macros
-
-    def add_macros(self: Any, macros: Any, ctx: Any) -> None:
-        """Add those of a package: each context has its own of some five hundred."""
-        macros = list(macros)
-        made = {macro.name: _callable(macro, ctx, self.node, self.thread_ctx) for macro in macros}
-        [package] = {macro.package_name for macro in macros} or {None}
-        if package is None or len(made) < len(macros) or package in (*self.internal_packages, *self.packages):
-            adds(self, macros, ctx)  # which tells what is wrong
-        elif package in self.internal_package_names:
-            self.internal_packages[package] = made
-        else:
-            self.packages[package] = made
-            if package == self.search_package:
-                self.locals.update(made)
-            elif package == self.root_package:
-                self.globals.update(made)
-
-    of_context = manifest.ManifestContext.__mro__[1].to_dict
-    whole = manifest.ManifestContext.to_dict
-
-    def to_dict(self: Any) -> dict[str, Any]:
-        if not isinstance(self.namespace, MacroNamespace):
-            return whole(self)
-        context = of_context(self)  # the very one that macros are called with
-        for found in reversed(list(self.namespace._search_order())):  # pyright: ignore[reportPrivateUsage]
-            context.update(found)
-        return context
-
-    setattr(MacroNamespaceBuilder, "add_macros", add_macros)  # noqa: B010
-    setattr(manifest.ManifestContext, "to_dict", to_dict)  # noqa: B010
-    setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
-    for module in (requires, parser):
-        setattr(module, "generate_query_header_context", lambda *_: {})  # noqa: B010
-
-
-def _callable(macro: Any, context: Any, node: Any, stack: Any) -> Any:
-    """Return dbt's own, with what its three constructors would note of it."""
-    from dbt.clients.jinja import MacroGenerator
-
-    made = MacroGenerator.__new__(MacroGenerator)
-    made.__dict__ = {"macro": macro, "context": context, "node": node, "stack": stack}
-    return made
-
-
 def _ease_templates() -> None:
     from dbt_common.clients.jinja import MacroFuzzEnvironment
 
@@ -257,8 +210,39 @@ def _ease_templates() -> None:
 
 def _ease_selection() -> None:
     from dbt.graph import selector_methods
+    from dbt.graph.graph import Graph
+    from dbt.graph.selector import ResourceTypeSelector
+    from dbt.graph.selector_spec import SelectionCriteria
 
-    selects = selector_methods.is_selected_node
+    selects, gets, takes = (
+        selector_methods.is_selected_node,
+        ResourceTypeSelector.get_selected,
+        Graph.get_subset_graph,
+    )
+    selected, taken = WeakKeyDictionary[Any, dict[Any, Any]](), WeakKeyDictionary[Any, dict[Any, Any]]()
+
+    def said(spec: Any) -> Any:
+        """Return all that a choice of names says; None of one by anything else, which may change."""
+        if isinstance(spec, SelectionCriteria):
+            return repr(spec) if spec.method is selector_methods.MethodName.FQN else None
+        parts = tuple(map(said, spec))
+        return None if None in parts else (type(spec), spec.indirect_selection, parts)
+
+    def get_selected(self: Any, spec: Any, warn_on_no_nodes: bool = True) -> Any:
+        what = said(spec)
+        known, key = selected.setdefault(self.full_graph, {}), (frozenset(self.resource_types), what)
+        if what is None or not known.get(key):  # of nothing there is a warning
+            known[key] = gets(self, spec, warn_on_no_nodes)
+        return set(known[key])
+
+    def get_subset_graph(self: Any, nodes: Any) -> Any:
+        known, key = taken.setdefault(self, {}), frozenset(nodes)
+        if key not in known:
+            known[key] = takes(self, nodes).graph
+        return Graph(known[key].copy())  # which a run takes apart
+
+    setattr(ResourceTypeSelector, "get_selected", get_selected)  # noqa: B010
+    setattr(Graph, "get_subset_graph", get_subset_graph)  # noqa: B010
 
     def is_selected_node(fqn: list[str], node_selector: str, is_versioned: bool) -> bool:
         if is_versioned or _WILDCARD.search(node_selector):

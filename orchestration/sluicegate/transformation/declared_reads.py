@@ -55,6 +55,7 @@ class DeclaredReads:
         unique_id: str,
         partitioning: Partitioning,
         key: str,
+        slices: dict[str, frozenset[str]] | None = None,
     ) -> list[Undeclared]:
         """Return what compiled SQL of a node does besides reading the slices that the node declares.
 
@@ -64,7 +65,10 @@ class DeclaredReads:
             unique_id: dbt's, of a model, snapshot or data test.
             partitioning: how the node's table is cut.
             key: the partition.
+            slices: what the engine has said of declared slices, to ask it once; clear it where a table has
+                become another.
         """
+        slices = {} if slices is None else slices
         try:
             found = scans_of(statement)
         except NotASelect as refused:
@@ -78,7 +82,7 @@ class DeclaredReads:
                 )
             ]  # fmt: skip
         return [
-            *self._undeclared(statement.connection, unique_id, found, partitioning, key),
+            *self._undeclared(statement.connection, unique_id, found, partitioning, key, slices),
             *self._ill_named(statement, unique_id),
         ]
 
@@ -101,6 +105,7 @@ class DeclaredReads:
         found: list[Scan],
         partitioning: Partitioning,
         key: str,
+        slices: dict[str, frozenset[str]],
     ) -> Iterator[Undeclared]:
         node = self._content["nodes"][unique_id]
         parents = {
@@ -110,7 +115,7 @@ class DeclaredReads:
             parent = parents.get(scan.relation.lower())
             if parent is None:
                 yield self._not_declared(node, scan)
-            elif not self._within(connection, node, scan, parent, partitioning, key):
+            elif not self._within(connection, node, scan, parent, partitioning, key, slices):
                 call = self._call(parent)
                 yield Undeclared(
                     f"it reads `{scan.relation}` past its partition",
@@ -169,6 +174,7 @@ class DeclaredReads:
         parent: str,
         partitioning: Partitioning,
         key: str,
+        slices: dict[str, frozenset[str]],
     ) -> bool:
         """Whether only rows of the declared slice are read."""
         cut = self.cuts.of(parent)
@@ -176,8 +182,11 @@ class DeclaredReads:
             return True
         days = windows_of(node["config"]).get(scan.name, 1)
         condition = slice_condition(cut, partitioning, key, days)
-        [expected] = scans(connection, f"select * from {scan.relation.quoted} where {condition}")
-        return set(expected.conditions) <= set(scan.conditions)
+        declared = f"select * from {scan.relation.quoted} where {condition}"
+        if declared not in slices:
+            [expected] = scans(connection, declared)
+            slices[declared] = frozenset(expected.conditions)
+        return slices[declared] <= set(scan.conditions)
 
     @cached_property
     def _relations(self) -> dict[str, str]:

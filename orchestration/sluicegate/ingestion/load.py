@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sluicegate.areas import Area
 from sluicegate.contracts.model import SourceContract
+from sluicegate.core.progress import step
 from sluicegate.core.scratch import scratch_directory
 from sluicegate.ingestion.conversion import Conversion, convert_drop
 from sluicegate.ingestion.convert import TooManyBadRows
@@ -63,7 +64,10 @@ def load_drop(
         MachineLimit: memory or the disk ended before the drop did; the table is as it was.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
-    with told_of_the_machine(lambda: deployment.settings.load_memory):
+    with (
+        told_of_the_machine(lambda: deployment.settings.load_memory),
+        step(f"{drop.source} {drop.partition_key}"),
+    ):
         return _load(deployment, contract, drop, then)
 
 
@@ -72,7 +76,7 @@ def _load(
 ) -> Loaded:
     version = _version(deployment, contract, drop)
     if drop.file is None:
-        with deployment.warehouse.session() as session:
+        with step("replacing its rows in the table"), deployment.warehouse.session() as session:
             replace_partition(session, contract, drop, version)
             loaded = Loaded(version, 0, 0, 0)
             then(session, loaded)
@@ -122,11 +126,16 @@ def convert_kept(
 
     def convert(landed: list[LandedFile]) -> Conversion:
         own = scratch / f"try{next(tries)}"
-        return convert_drop(
-            deployment, contract, drop, deployment.originals, landed, own, for_mending=for_mending
-        )
+        with step("reading and checking its rows"):
+            return convert_drop(
+                deployment, contract, drop, deployment.originals, landed, own, for_mending=for_mending
+            )
 
-    return read_originals(drop, deployment.originals, lambda: keep_drop(deployment, contract, drop), convert)
+    def keep() -> list[LandedFile]:
+        with step("keeping its originals"):
+            return keep_drop(deployment, contract, drop)
+
+    return read_originals(drop, deployment.originals, keep, convert)
 
 
 def keep_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> list[LandedFile]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from sluicegate.areas import Area, storage_errors, why_of
 from sluicegate.contracts.model import SourceContract
+from sluicegate.core.progress import step
 from sluicegate.core.shown_text import shown
 from sluicegate.ingestion.completion import Settled, Verdict, Waiting, Whole, Wrong, judge
 from sluicegate.ingestion.content import BeingWritten, Contents, Unread, Unreadable
@@ -244,7 +245,8 @@ class _Look:
         asked = contract.completion.template is not None and not contract.grain.timed
         sign = self._memory.discovery.landed(key).sign if asked else None
         try:
-            digests = [self._memory.contents.digest(file) for file in whole.files]
+            with step(f"{contract.name} {key}: reading what has landed"):
+                digests = [self._memory.contents.digest(file) for file in whole.files]
             announced = self._memory.contents.digest(sign) if sign is not None and sign.size else ""
         except BeingWritten as moving:
             return Waiting(str(moving))

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from sluicegate.codes import place
 from sluicegate.core.column_origins import Place
 from sluicegate.core.relations import Relation
 from sluicegate.project.loading import expired_in, warnings_in
@@ -26,7 +27,7 @@ def test_a_column_that_is_renamed_keeps_its_class_and_the_error_shows_the_way(ba
         f" may receive: internal, public; take it out of {SENT}; mask it in its contract, or send a measure,"
         " where contracts/classes.yml has a rule that lowers restricted; add restricted to `classes` once its"
         " owner agrees; or write an exception in the column's meta: `declassified: {from: restricted, to: …,"
-        " reason: …, by: name@…, until: YYYY-MM-DD}`"
+        f" reason: …, by: name@…, until: YYYY-MM-DD}}` [SLU-P002: {place('SLU-P002')}]"
     ]
     bakery.write(REPORT, (bakery.folder / REPORT).read_text() + "classes: [public]\n")
     assert bakery.told()[0].startswith(f"{REPORT}:{bakery.line(REPORT, 'classes:')}: field `damp`")
@@ -45,7 +46,7 @@ def test_one_word_in_dbt_lowers_nothing_and_the_exception_that_it_names_does(bak
         f"{DESCRIBED}:{line}: column `damp` of `exp_weather_report` is said to be internal, but it is"
         f" restricted: {WAY}; expected a class that is no more open than what comes in: `classification` only"
         " raises; take it away, or write the exception beside it: `declassified: {from: restricted, to:"
-        " internal, reason: …, by: name@…, until: YYYY-MM-DD}`"
+        f" internal, reason: …, by: name@…, until: YYYY-MM-DD}}` [SLU-P069: {place('SLU-P069')}]"
     )
     assert len(told) == 2, "and it may not go there"
 
@@ -63,6 +64,7 @@ def test_one_word_in_dbt_lowers_nothing_and_the_exception_that_it_names_does(bak
         " ended on 2026-04-30, and without it `damp` is restricted; expected data of the classes that the"
         " destination may receive: internal, public; me@bakery.example takes the data out of what is sent, or"
         f" decides anew until when it holds (`until` in {DESCRIBED}:{line})"
+        f" [SLU-E016: {place('SLU-E016')}]"
     ]
     for days, warned in ((15, False), (14, True), (0, True)):
         said = [text for text in warnings_in(project, UNTIL - timedelta(days)) if "ends on" in text]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sluicegate.cli import app
+from sluicegate.codes import place
 from sluicegate.contracts.diff import difference
 from typer.testing import CliRunner, Result
 
@@ -283,7 +284,7 @@ def test_changes_are_listed_and_a_version_that_does_not_fit_is_code_1(project: P
         f"{ORDERS}:41: breaking for readers: column `loaves`: type is `BIGINT`, was `INTEGER`",
         f"{ORDERS}:45: note: column `loaves`: `description` changed",
         f"{ORDERS}:5: version is 1.0.0, was 1.0.0, and column `loaves`: type is `BIGINT`, was `INTEGER`"
-        " (breaking); expected 2.0.0 or later; write `version: 2.0.0`",
+        f" (breaking); expected 2.0.0 or later; write `version: 2.0.0` [SLU-P031: {place('SLU-P031')}]",
     ]
     edit(project, "version: 1.0.0", "version: 2.0.0")
     assert diff(project).exit_code == 0

@@ -406,7 +406,8 @@ def test_what_nothing_has_happened_in_may_be_said_anew(tmp_path: Path) -> None:
 
 
 def test_why_nothing_is_sent_is_a_sentence() -> None:
-    assert str(NotTheOne("a", "b", "c")) == "a; nothing is sent; expected b; c"
+    said = NotTheOne("SLU-N001", "a", "b", "c")
+    assert str(said).startswith("a; nothing is sent; expected b; c [SLU-N001: ")
 
 
 def test_a_copy_tells_nobody_but_the_log(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 Two daily feeds, their models, suites, data tests and seven exports, five of which have no connection. Beside
 it, in a process of their own, the bare tools: `dbt build` of the same models and tests in one call, and
 Dagster with as many assets and checks that do nothing. Processor time and peak of resident memory of the
-process alone, without the Postgres; the median of several days, and of several rounds, in which the two take turns.
+process alone, without the Postgres; the median of several days, and of rounds in which the two take turns.
 """
 
 import argparse

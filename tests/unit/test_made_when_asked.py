@@ -1,6 +1,7 @@
 """A context whose members are made when they are asked for is, to whoever looks, one that has them all."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ def lazy(made: list[str]) -> MadeWhenAsked:
         ("values", lambda it: sorted(it.values())),
         ("items", lambda it: sorted(it.items())),
         ("iterated", lambda it: sorted(it)),
-        ("reversed", lambda it: set(reversed(it))),
+        ("reversed", lambda it: Counter(reversed(it))),
         ("length", len),
         ("dict", dict),
         ("keywords", lambda it: dict(**it)),

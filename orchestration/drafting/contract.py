@@ -276,7 +276,7 @@ def _question(
     days = ", ".join(f"strftime({value}, '%-d %B %Y')" for value in values)
     row = connection.execute(
         f"select _file, c{place}, {days} from {TABLE} where c{place} is not null and {values[0]} is not null"
-        f" order by {apart} desc, _file, _place limit 1"
+        f" order by {apart} desc, _file, _line limit 1"
     ).fetchone()
     assert row is not None
     shown = PERSONAL not in one.remarks

@@ -24,7 +24,7 @@ TABLE = "samples"
 
 @dataclass(frozen=True)
 class Samples:
-    """What is in `TABLE`: columns `c0`, `c1`, … of `columns`, `_key` (partition), `_file` and `_place`.
+    """What is in `TABLE`: columns `c0`, `c1`, … of `columns`, `_key` (partition), `_file` and `_line`.
 
     `shape` are the changes of shape between the samples, as a contract allows them; `empty` the samples
     without rows; `nameless` how many columns have no name in the header; `broken` how many rows could not be
@@ -62,7 +62,7 @@ def read_samples(
     if not merged.names:
         raise ValueError(f"{next(iter(where.keys))}: no column in it; name another sample")
     with told_of_files(connection, [*reader.columns], options.format):
-        _make_table(connection, reader, merged, where, sample_of)
+        _make_table(connection, reader, merged, where, sample_of, scratch)
     columns = _columns(connection, merged)
     counted = dict(connection.execute(f"select _file, count(*) from {TABLE} group by 1").fetchall())
     empty = [sample for sample in where.keys if str(sample) not in counted]
@@ -175,8 +175,10 @@ def _make_table(
     merged: _Merged,
     where: Placed,
     sample_of: Mapping[str, Path],
+    scratch: Path,
 ) -> None:
     from orchestration.compute.sql import literal
+    from orchestration.ingestion.formats.scratch import placed_rows
 
     wanted = [[name, *merged.aliases.get(name, [])] for name in merged.names]
     asked = [name for names in wanted for name in names]
@@ -191,7 +193,7 @@ def _make_table(
     )
     connection.execute(
         f"create temp table {TABLE} as select {selected}, samples.key as _key, samples.sample as _file,"
-        f" rows._place from ({reader.placed_rows(asked)}) as rows"
+        f" rows._line from ({placed_rows(connection, reader, asked, scratch)}) as rows"
         f" join (values {listed}) as samples(file, sample, key) on rows._file = samples.file"
     )
 

@@ -133,11 +133,11 @@ def told_format(
     column = replace(found.column, type=type_, written=written)
     misfit = typed_value(column, place, TEXT).misfit
     wrong = connection.execute(
-        f"select _file, _place from {table} where {misfit} order by all limit 1"
+        f"select _file, _line from {table} where {misfit} order by all limit 1"
     ).fetchone()
     if wrong is not None:
         raise ValueError(
-            f"{wrong[0]}: row {wrong[1]} is not written so; expected every value in that format;"
+            f"{wrong[0]}: line {wrong[1]} is not written so; expected every value in that format;"
             " correct the format, or leave it out"
         )
     remarks = tuple(remark for remark in found.remarks if not remark.startswith("TODO"))

@@ -270,14 +270,14 @@ REFUSED: dict[str, tuple[Files, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "a format that does not hold": (
         {"s.csv": b"id,d\n1,25/02/2024\n"}, ("--date-format", "d=MM/dd/yyyy"),
-        ("s.csv:2 is not written so",),
+        ("s.csv: line 2 is not written so",),
     ),
     "a format of no column": (
         {"s.csv": b"id,day\n1,25/02/2024\n"}, ("--date-format", "dai=dd/MM/yyyy"), ("did you mean `day`?",),
     ),
     "a format of a sheet that does not hold": (
         {"s.xlsx": sheet(("id", "d"), (1, "x"))}, ("--date-format", "d=dd/MM/yyyy"),
-        ("s.xlsx:2 is not written so",),
+        ("s.xlsx: line 2 is not written so",),
     ),
     "a format that is none": (
         {"s.csv": b"id,d\n1,25/02/2024\n"}, ("--date-format", "d=dd/QQ/yyyy"), ("`QQ` is not known",),

@@ -102,13 +102,13 @@ class Bench:
 
     def type_what_is_printed(self, said: str, sql: str) -> Outcome:
         """Type what an error prints, as the person who reads it would."""
-        printed = re.findall(r"`sluice (resync|rerun) exp_items(?: --partition (\S+))?`", said)
+        printed = re.findall(r"`sluice (delivery resend|table rerun) exp_items(?: --partition (\S+))?`", said)
         assert printed, said
         ((command, partition),) = set(printed)
         assert partition == (self.partition if self.column else ""), said
         if "destination.object" in said:
             self.shelf = ShelfDestination(str(self.folder), "elsewhere")
-        kind = DeliveryKind.RESYNC if command == "resync" else DeliveryKind.CHANGE
+        kind = DeliveryKind.RESYNC if command == "delivery resend" else DeliveryKind.CHANGE
         return self.deliver(sql, kind)
 
     def calm(self, sql: str, *, alone: bool = True) -> None:

@@ -263,3 +263,10 @@ def test_what_was_written_is_what_is_read(
                 assert json.loads(value, parse_float=Decimal) == meant(expected)
             else:
                 assert value == dumped(expected)
+
+
+def test_of_several_faults_of_an_array_the_first_is_told(tmp_path: Path) -> None:
+    rows = ['{"a": 1}'] * 20_000
+    rows[7_000] = rows[19_000] = '{"a" 1}'
+    with pytest.raises(Unreadable, match=r"^in/0.json: damaged or cut short: record 700[12], byte 6: "):
+        array(tmp_path, f"[{','.join(rows)}]")

@@ -88,7 +88,7 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
     git(project, "commit", "--quiet", "-m", "what there is")
     code, said = sluice(clone, "env", "promote", "exp_trial")
     assert (code, "`exp_trial` reads `wrk_orders`, which is work" in said) == (2, True), said
-    first = re.search(r"`sluice (promote wrk_orders)` first", said)
+    first = re.search(r"`sluice (env promote wrk_orders)` first", said)
     assert first is not None
     code, said = sluice(clone, *first[1].split())
     assert code == 0, said
@@ -187,7 +187,7 @@ def test_what_a_kill_cuts_off_is_ended_by_the_same_command(clone: Company, done:
     list(islice(carry_out(settings, planned), done))
     if done in (1, 4):
         code, said = sluice(clone, "env", "promote", "wrk_other")
-        printed = re.search(r"`sluice (promote wrk_orders)`", said)
+        printed = re.search(r"`sluice (env promote wrk_orders)`", said)
         assert (code, printed is not None) == (2, True), said
     if done == 4:
         edited = project / f"{DBT}/models/work/_all.yml"

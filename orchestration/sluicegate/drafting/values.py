@@ -137,7 +137,7 @@ def told_format(
     ).fetchone()
     if wrong is not None:
         raise ValueError(
-            f"{wrong[0]}:{wrong[1]} is not written so; expected every value in that format;"
+            f"{wrong[0]}: line {wrong[1]} is not written so; expected every value in that format;"
             " correct the format, or leave it out"
         )
     remarks = tuple(remark for remark in found.remarks if not remark.startswith("TODO"))

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -273,6 +274,8 @@ def _shapes(
     """Return {path: shape}, from one scan over all rows."""
     import duckdb
 
+    found: list[tuple[str, int, int, list[str], bool, bool, bool]] | None = None
+
     def kinds(numbered: str, first: str) -> list[tuple[str, int, int, list[str], bool, bool, bool]]:
         # Rows with the same keys are told apart no further: there are few kinds of them.
         return connection.execute(f"""
@@ -290,9 +293,10 @@ def _shapes(
         """).fetchall()
 
     try:
-        found = kinds("0", "0")
+        with suppress(duckdb.InvalidInputException):  # of several faults the first is told, below
+            found = kinds("0", "0")
         # Which keys come first in a file matters where its rows have others; to number rows takes one thread.
-        if len(found) > len({path for path, *_ in found}):
+        if found is None or len(found) > len({path for path, *_ in found}):
             found = kinds("row_number() over ()", "min(n)")
     except duckdb.InvalidInputException as error:
         raise _unreadable(files, str(error)) from None

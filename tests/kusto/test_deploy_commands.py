@@ -107,11 +107,11 @@ def shown(typed: Typed, *names: str) -> dict[str, int]:
 
 
 def test_from_a_plan_to_drift_and_back(typed: Typed) -> None:
-    code, said = typed("delivery", "plan")
+    code, said = typed("plan")
     assert (code, "+ function Wet  kusto/functions/Wet.kql" in said) == (1, True), said
     assert "is made here, as nothing is delivered to this database" in said
     assert [one for one in typed.kusto.engine.commands if not one.startswith(".show")] == []
-    code, said = typed("delivery", "plan", "--json")
+    code, said = typed("plan", "--json")
     data = json.loads(said)
     assert (code, data["differs"], data["environment"]) == (1, True, "local")
     assert [one["name"] for one in data["objects"]] == ["weather", "weather", "Wet"]
@@ -119,7 +119,7 @@ def test_from_a_plan_to_drift_and_back(typed: Typed) -> None:
     code, said = typed("deploy")
     assert code == 0, said
     assert "creates function Wet  kusto/functions/Wet.kql:1" in said
-    assert typed("delivery", "plan")[0] == typed("drift")[0] == 0
+    assert typed("plan")[0] == typed("drift")[0] == 0
 
     typed.kusto.objects.principal = "aaduser=ada"
     typed.kusto.engine.command(".create-or-alter function Wet() { weather | where rain_mm > 2 }")
@@ -140,7 +140,7 @@ def test_from_a_plan_to_drift_and_back(typed: Typed) -> None:
     assert "rain_mm > 1" in (typed.project / "kusto/functions/Wet.kql").read_text()
     assert typed("pull", "--force")[0] == 0
     assert "rain_mm > 2" in (typed.project / "kusto/functions/Wet.kql").read_text()
-    assert typed("delivery", "plan")[0] == 0
+    assert typed("plan")[0] == 0
 
     assert typed("deploy")[0] == 0  # which puts on record that it is so
 
@@ -169,7 +169,7 @@ def test_a_work_deployment_wants_a_commit_and_waits_for_a_delivery(typed: Typed)
     assert {*typed.kusto.objects.functions} == {"One"}
     typed.git("add", ".")
     typed.git("commit", "-qm", "more")
-    assert typed("delivery", "plan", **work)[0] == 0
+    assert typed("plan", **work)[0] == 0
     # What git ignores is in no commit either.
     typed.write("functions/Two.kql", function("Two", "print 2"))
     (typed.project / ".git/info/exclude").write_text("Two.kql\n.*.swp\n")
@@ -178,7 +178,7 @@ def test_a_work_deployment_wants_a_commit_and_waits_for_a_delivery(typed: Typed)
     code, said = typed("deploy", **work)
     assert (code, said.startswith("kusto/functions/Two.kql: not committed")) == (2, True), said
     (typed.project / "kusto/functions/Two.kql").unlink()
-    code, said = typed("delivery", "plan", "--environment", "production", **work)
+    code, said = typed("plan", "--environment", "production", **work)
     assert (code, "--environment says `production`" in said) == (2, True), said
     # A copy of the data directory deploys nothing.
     typed.kusto.engine.command(".drop function One")
@@ -193,7 +193,7 @@ def test_a_work_deployment_wants_a_commit_and_waits_for_a_delivery(typed: Typed)
 def test_a_deploy_whose_process_is_killed_is_typed_again(typed: Typed) -> None:
     for name in ("Dry", "Windy"):
         typed.write(f"functions/{name}.kql", function(name, "weather | where rain_mm < 1"))
-    assert typed("delivery", "plan")[0] == 1
+    assert typed("plan")[0] == 1
     killed: list[subprocess.Popen[bytes]] = []
 
     def kill(text: str) -> None:
@@ -216,12 +216,12 @@ def test_a_deploy_whose_process_is_killed_is_typed_again(typed: Typed) -> None:
     assert code == 0, said
     assert {*typed.kusto.objects.functions} == {"Dry", "Wet", "Windy"} >= stood
     assert not any(f"creates function {name}" in said for name in stood)
-    assert typed("delivery", "plan")[0] == typed("drift")[0] == 0
+    assert typed("plan")[0] == typed("drift")[0] == 0
 
 
 def test_what_cannot_be_asked_ends_with_2_and_says_why(typed: Typed) -> None:
     typed.kusto.token = "another"
-    code, said = typed("delivery", "plan")
+    code, said = typed("plan")
     assert (code, "does not let the principal show its" in said) == (2, True), said
     assert ("delivery" in said, "Ingestor" in said, "Function Admin" in said) == (False, False, True)
     code, said = typed("deploy")
@@ -238,7 +238,7 @@ def test_files_begin_from_a_database_that_is_there(typed: Typed) -> None:
         (typed.project / "kusto" / name).unlink()
     for folder in ("functions", "tables", "."):
         (typed.project / "kusto" / folder).rmdir()
-    code, said = typed("delivery", "plan")
+    code, said = typed("plan")
     assert (code, "has no kusto/" in said, "`sluice kusto pull`" in said) == (2, True, True), said
     work = {"environment": "work:kql", "variable": "SLUICE_WORK_CONNECTION_MILLER"}
     code, said = typed("pull", **work)
@@ -247,5 +247,5 @@ def test_files_begin_from_a_database_that_is_there(typed: Typed) -> None:
         True,
         True,
     ), said
-    code, said = typed("delivery", "plan", **work)
+    code, said = typed("plan", **work)
     assert code == 0, said

@@ -213,7 +213,7 @@ def test_a_pull_request_on_github(branch: Branch, tmp_path: Path) -> None:
     steps = commands(GITHUB["jobs"]["ci"], "run")
     done = machine.run(steps, "run", GITHUB["env"])
 
-    assert [code for code, _ in done] == [0, 0, 2, 0, 0], done
+    assert [code for code, _ in done] == [0, 0, 3, 0, 0], done
     assert machine.outputs.read_text() == "verdict=approval\n"
     pip, install, posted = machine.log.read_text().splitlines()
     assert pip == "python -m pip install --no-deps --require-hashes -r requirements.txt"
@@ -250,7 +250,7 @@ def test_a_pull_request_of_a_fork_on_azure_devops(branch: Branch, tmp_path: Path
         }  # fmt: skip
         done = machine.run(commands(job, "bash"), "bash", {})
 
-    assert [code for code, _ in done] == [0, 0, 2], done
+    assert [code for code, _ in done] == [0, 0, 3], done
     assert "##vso[task.setvariable variable=verdict;isOutput=true]approval\n" in done[2][1]
     [thread] = double.threads
     assert "of the files alone: no shelf is named" in thread["comments"][0]["content"]

@@ -110,7 +110,7 @@ def test_what_cannot_be_asked_is_no_approval(branch: Branch, name: str) -> None:
     if name == "an unknown option":
         assert (answer.code, answer.outputs) == (2, "")
     else:
-        assert (answer.code, answer.outputs) == (1, "verdict=refused\n")
+        assert (answer.code, answer.outputs) == (2, "verdict=refused\n")
         assert why in answer.comment
     assert why in answer.said
 

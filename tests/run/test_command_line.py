@@ -98,7 +98,8 @@ def test_a_misspelt_variable_ends_with_code_2(bakery: Company) -> None:
     code, said, complained = bakery.sluice("check", SLUICE_STAGING_ULR="somewhere", COLUMNS="250")
     assert (code, said) == (2, "")
     assert complained == (
-        "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?\n"
+        "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?"
+        " [SLU-C002: docs/runbook/settings.md#slu-c002]\n"
     )
 
 

@@ -14,16 +14,16 @@ from tests.company import MON, TUE, Company
 TYPED = {
     "land weather FOLDER": ("landing weather", "partitions"),
     "run": ("run", "steps"),
-    f"rerun staging.stg_orders --partition {MON}": ("building", "runs"),
-    f"judge staging.stg_orders --from {MON} --to {TUE}": ("judging", "partitions"),
-    f"resync exp_shop_orders --partition {MON}": ("sending", "rows"),
-    "forget town=Ulm --reason asked": ("forgetting", "exports"),
-    "page --out FOLDER/page": ("writing", "pages"),
+    f"table rerun staging.stg_orders --partition {MON}": ("building", "runs"),
+    f"table judge staging.stg_orders --from {MON} --to {TUE}": ("judging", "partitions"),
+    f"delivery resend exp_shop_orders --partition {MON}": ("sending", "rows"),
+    "delivery forget town=Ulm --reason asked": ("forgetting", "exports"),
+    "page write --out FOLDER/page": ("writing", "pages"),
     "ops publish FOLDER/ops": ("publishing operations data", "tables"),
-    "generate FOLDER/feed --days 2": ("writing", "days"),
-    "backup FOLDER/backups": ("copying", "files"),
+    "demo generate FOLDER/feed --days 2": ("writing", "days"),
+    "backup create FOLDER/backups": ("copying", "files"),
     "backup verify FOLDER/backups": ("reading", "files"),
-    "restore FOLDER/backups": ("bringing back", "bytes"),
+    "backup restore FOLDER/backups": ("bringing back", "bytes"),
 }  # fmt: skip
 
 

@@ -51,7 +51,9 @@ def test_each_says_what_it_counts(
         said.ever.clear()
         words: list[Any] = [word.replace("FOLDER", str(folder)) for word in typed.split()]
         # What is brought back goes to places where nothing is.
-        company = at(open_bakery, tmp_path / "restored") if typed.startswith("backup restore") else open_bakery
+        company = (
+            at(open_bakery, tmp_path / "restored") if typed.startswith("backup restore") else open_bakery
+        )
         _, out, err = company.sluice(*words)
         found = [one for one in said.ever if one.what.startswith(what) and one.unit == unit]
         assert found, (typed, [(one.what, one.unit) for one in said.ever], out, err)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from orchestration.codes import place as at_entry
 from orchestration.core.environments import FILE, Declared
 from orchestration.core.settings import OWN, REPOSITORY, Settings
 from orchestration.incidents.looking import tells_nobody
@@ -406,7 +407,8 @@ def test_what_nothing_has_happened_in_may_be_said_anew(tmp_path: Path) -> None:
 
 
 def test_why_nothing_is_sent_is_a_sentence() -> None:
-    assert str(NotTheOne("a", "b", "c")) == "a; nothing is sent; expected b; c"
+    said = str(NotTheOne("SLU-N006", "a", "b", "c"))
+    assert said == f"a; nothing is sent; expected b; c [SLU-N006: {at_entry('SLU-N006')}]"
 
 
 def test_a_copy_tells_nobody_but_the_log(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import app
+from orchestration.codes import place
 from tests.company import BAKERY, MON, TUE, Company, orders
 
 pytestmark = pytest.mark.long
@@ -98,7 +99,8 @@ def test_a_misspelt_variable_ends_with_code_2(bakery: Company) -> None:
     code, said, complained = bakery.sluice("check", SLUICE_STAGING_ULR="somewhere", COLUMNS="250")
     assert (code, said) == (2, "")
     assert complained == (
-        "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?\n"
+        "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?"
+        f" [SLU-C002: {place('SLU-C002')}]\n"
     )
 
 

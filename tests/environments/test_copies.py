@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sluicegate.codes import place as at_entry
 from sluicegate.core.environments import FILE, Declared
 from sluicegate.core.settings import OWN, REPOSITORY, Settings
 from sluicegate.incidents.looking import tells_nobody
@@ -406,8 +407,8 @@ def test_what_nothing_has_happened_in_may_be_said_anew(tmp_path: Path) -> None:
 
 
 def test_why_nothing_is_sent_is_a_sentence() -> None:
-    said = NotTheOne("SLU-N001", "a", "b", "c")
-    assert str(said).startswith("a; nothing is sent; expected b; c [SLU-N001: ")
+    said = str(NotTheOne("SLU-N006", "a", "b", "c"))
+    assert said == f"a; nothing is sent; expected b; c [SLU-N006: {at_entry('SLU-N006')}]"
 
 
 def test_a_copy_tells_nobody_but_the_log(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sluicegate.cli.main import app
+from sluicegate.codes import place
 from typer.testing import CliRunner
 
 from tests.company import BAKERY, MON, TUE, Company, orders
@@ -99,7 +100,7 @@ def test_a_misspelt_variable_ends_with_code_2(bakery: Company) -> None:
     assert (code, said) == (2, "")
     assert complained == (
         "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?"
-        " [SLU-C002: docs/runbook/settings.md#slu-c002]\n"
+        f" [SLU-C002: {place('SLU-C002')}]\n"
     )
 
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sluicegate.codes import coded
 from sluicegate.core.processes import this_process
 from sluicegate.state import schema
 from sluicegate.state.held_lease import Lease, LeaseLost
@@ -232,7 +233,8 @@ def test_two_containers_of_one_host_name_do_not_take_each_others_leases(
     seconds = LONG.total_seconds()
     held = f"{NAME} is held by process"
     with store.leases.hold(NAME, wait_seconds=0), holder(state_url, NAME, seconds, place=elsewhere) as other:
-        assert other.said == f"{held} {HERE.number} on {HERE.host}"  # a number that nobody has there
+        # A number that nobody has there.
+        assert other.said == coded(f"{held} {HERE.number} on {HERE.host}", "SLU-E007")
     with holder(state_url, NAME, seconds, place=elsewhere) as one:
         assert one.said == "held"
         with holder(state_url, NAME, seconds, place=elsewhere) as other:

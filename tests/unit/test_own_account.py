@@ -79,7 +79,9 @@ def test_another_account_makes_none_where_it_may_not(data: Path) -> None:
         require_own_account(settings)
 
 
-@pytest.mark.parametrize("command", ["status", "run", "incidents", "dev", "ui", "backup /tmp/nowhere"])
+@pytest.mark.parametrize(
+    "command", ["status", "run", "incident list", "dev", "ui", "backup create /tmp/nowhere"]
+)
 def test_a_command_ends_with_that_and_no_traceback(data: Path, command: str) -> None:
     arguments = [*command.split(), "--project", str(BAKERY), "--data", str(data)]
     with _as_another():

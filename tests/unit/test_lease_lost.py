@@ -238,7 +238,7 @@ def test_two_containers_of_one_host_name_do_not_take_each_others_leases(
     with holder(state_url, NAME, seconds, place=elsewhere) as one:
         assert one.said == "held"
         with holder(state_url, NAME, seconds, place=elsewhere) as other:
-            assert other.said == f"{held} 1 on {HERE.host}"  # its own number
+            assert other.said == coded(f"{held} 1 on {HERE.host}", "SLU-E007")  # its own number
         refused(store, f"process 1 on {HERE.host}")
         one.process.kill()
         one.process.wait()
